@@ -1,0 +1,1627 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT. Copyright (c) 2026 the authors of glm.py, which is its own source:
+# copy it freely, keep these lines; `python3 glm.py --version` tells which release a copy is.
+"""A client and command line for Zhipu's GLM models, in one file without dependencies.
+
+    >>> from glm import GLM
+    >>> GLM().ask("1 + 1 = ?")               # the key: GLM_API_KEY, ZAI_API_KEY or ZHIPUAI_API_KEY
+    '2'
+    $ python3 glm.py "Write a poem"
+
+For BigModel, Z.AI and what speaks their protocol (vLLM, SGLang), with the names of openai and
+zhipuai. Each section uses only what stands above it: Constants, Errors, Records, Tokens, SSE,
+Time, Transport, Replies, Messages, Client, Conversation, Command line.
+"""
+import io
+import os
+import sys
+import time
+from collections import deque, namedtuple
+
+TYPE_CHECKING = False  # a checker takes this name for True; typing costs 5 ms
+if TYPE_CHECKING:
+    from datetime import datetime
+    from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Literal, Mapping
+    from typing import Optional, Tuple, Type, Union, overload
+else:
+    Any = object
+
+__version__ = "0.1.0"
+
+# -- Constants ---------------------------------------------------------------------------------
+
+BASE_URLS = {
+    "bigmodel": "https://open.bigmodel.cn/api/paas/v4",
+    "zai": "https://api.z.ai/api/paas/v4",
+    "bigmodel-coding": "https://open.bigmodel.cn/api/coding/paas/v4",
+    "zai-coding": "https://api.z.ai/api/coding/paas/v4",
+}
+KEYS = "GLM_API_KEY ZAI_API_KEY ZHIPUAI_API_KEY ZHIPU_API_KEY".split()
+BASES = "GLM_BASE_URL ZAI_BASE_URL ZHIPUAI_BASE_URL".split()  # of one family: three letters alike
+TEXT_MODEL, IMAGE_MODEL = "glm-4.7-flash", "glm-4.6v-flash"  # they cost nothing
+TOKEN_TTL = 210  # seconds, as in the official SDKs
+CLOCK_SKEW = 30  # seconds that the clock may be off before the server's is used for tokens
+MAX_RETRY_AFTER = 60.0  # seconds; a server that asks for more gets no second request
+IDLE, DRAIN = 30.0, 0.2  # seconds: trust in an idle connection, what may follow [DONE]
+MAX_LINE, MAX_REPLY, MAX_SHOWN = 16 << 20, 256 << 20, 200  # bytes, bytes, characters
+
+ErrorCode = namedtuple("ErrorCode", "status retry exit zh en")
+# code, HTTP status (0: any), retry (yes, no, sign: anew and once, until: a stated time), exit code
+# of the command line, meaning. Source: docs.bigmodel.cn/cn/faq/api-code, and for older codes
+# docs.bigmodel.cn/cn/guide/develop/openai/introduction.
+ERROR_CODES = {}  # type: Dict[str, ErrorCode]
+for _row in """
+500  500 yes   7 内部错误 | internal error
+401  401 sign  3 令牌过期或验证失败 | bad or expired token
+1000 401 no    3 身份验证失败 | authentication failed
+1001 401 no    3 缺少鉴权头 | no Authorization header
+1002 401 sign  3 令牌非法 | malformed token
+1003 401 sign  3 令牌已过期 | token expired, or a wrong clock
+1004 401 sign  3 令牌验证未通过 | token signature refused
+1005 401 no    3 需要二次验证 | a second login check is needed
+1100 0   yes   7 账户读写错误 | account read or write failed
+1110 0   no    3 账户未激活 | account inactive
+1111 0   no    3 账户不存在 | no such account
+1112 0   no    3 账户被锁定 | account locked
+1113 429 no    4 欠费或无可用资源包 | no balance or resource pack for this key here
+1120 0   yes   7 暂时无法访问账户 | account out of reach for now
+1121 429 no    3 账户违规被锁定 | account locked for abuse
+1200 500 yes   7 接口调用失败 | call failed
+1210 400 no    1 参数有误 | bad parameters
+1211 400 no    1 模型不存在 | unknown model
+1212 400 no    1 模型不支持该调用方式 | the model lacks this way of calling
+1213 400 no    1 缺少参数 | a field is missing
+1214 400 no    1 参数非法 | a field is not valid
+1215 400 no    1 参数互斥 | two fields exclude each other
+1220 403 no    3 无权访问该接口 | no permission for this API
+1221 400 no    1 接口已下线 | API retired
+1222 400 no    1 接口不存在 | no such API
+1230 500 yes   7 调用流程出错 | processing failed
+1231 0   no    1 请求编号重复 | request_id was used before
+1234 500 yes   7 网络错误 | network error in the service
+1261 400 no    8 输入过长 | prompt too long
+1300 0   no    5 被策略阻止 | blocked by policy
+1301 400 no    5 内容不安全或敏感 | unsafe or sensitive content
+1302 429 yes   6 并发或频率超限 | too many requests at once
+1303 429 yes   6 调用频率过高 | requests too frequent
+1304 429 until 4 今日次数已用尽 | daily cap reached
+1305 429 yes   6 模型过载 | model overloaded
+1308 429 until 4 套餐周期额度用尽 | plan quota of this window used up
+1309 429 no    4 套餐已到期 | plan expired
+1310 429 until 4 每周或每月额度用尽 | weekly or monthly cap reached
+1311 429 no    4 套餐不含该模型 | model not in this plan
+1313 429 no    4 触发公平使用限制 | fair-use limit reached
+1314 429 no    4 企业套餐无效 | enterprise plan not valid
+1315 429 no    4 密钥仅限企业套餐 | key limited to the enterprise coding plan
+1316 429 until 4 5小时额度与余额用尽 | 5-hour cap reached, and no balance
+1317 429 until 4 7天额度与余额用尽 | 7-day cap reached, and no balance
+1318 429 until 4 5小时额度与子账户月限用尽 | 5-hour cap reached, and the sub-account's
+1319 429 until 4 7天额度与子账户月限用尽 | 7-day cap reached, and the sub-account's
+1320 429 until 4 5小时额度与企业月限用尽 | 5-hour cap reached, and the company's
+1321 429 until 4 7天额度与企业月限用尽 | 7-day cap reached, and the company's
+""".strip().splitlines():
+    _code, _status, _retry, _exit, _en = _row.split(None, 4)
+    ERROR_CODES[_code] = ErrorCode(int(_status), _retry, int(_exit), *_en.split(" | "))
+ADVICE = {  # by exit code, or by business code where there is more to say
+    1: "correct the request", 3: "check the key, and that it belongs to this base URL",
+    4: "top up, change the plan or wait", 5: "change the input: the same is refused again",
+    6: "send fewer requests at once", 7: "try again later", 8: "shorten the input",
+    "1113": "top up, or use the base URL that the key was sold for",
+    "1210": "compare the fields with the model's page; newer models refuse thinking=False",
+    "1302": "send fewer requests at once: the limit is on concurrency, by model",
+    "1308": "wait for the stated time, or use a pay-as-you-go key",
+}  # type: Dict[Any, str]
+
+def explain(code: "Union[str, int]") -> str:
+    """Say in Chinese and English what a business code means, if it is retried, what to do."""
+    row = ERROR_CODES.get(str(code))
+    if row is None:
+        return f"{code}: not a known code; the HTTP status decides"
+    retried = {"yes": "retried", "sign": "signed anew once if the clock is off"}.get(row.retry)
+    advice = ADVICE.get(str(code), ADVICE[row.exit])
+    return f"{code}: {row.zh} / {row.en}; {retried or 'not retried'}; {advice}"
+
+# -- Errors ------------------------------------------------------------------------------------
+
+class GLMError(Exception):
+    """Base of all errors here. They pickle; a fact that does not apply is None."""
+
+    status_code = None  # type: Optional[int]
+    code = request_id = finish_reason = None  # type: Optional[str]
+    retryable = False
+    retry_after = None  # type: Optional[float]  # seconds, as the server asked
+    retry_at = None  # type: Optional[datetime]  # when a quota comes back
+    body = partial = None  # type: Any  # the reply's; the Completion as far as it came
+
+    def __init__(self, message: str = "", **facts: Any) -> None:
+        super().__init__(message)
+        self.__dict__.update(facts, message=message)
+
+class GLMValueError(GLMError, ValueError): "A bad key, argument or setting: nothing was sent."
+class FinishReasonError(GLMError): "The answer is not whole, or not text: .finish_reason, .partial."
+class APIResponseError(GLMError): "No usable reply."
+class APIResponseValidationError(APIResponseError): "A 2xx that is not what was asked for."
+class APIConnectionError(APIResponseError): "Name, connect, TLS, proxy or dropped reply: it says."
+class APITimeoutError(APIConnectionError): "The connect, read or total limit passed: it says."
+class StreamInterruptedError(APIConnectionError): "No [DONE] and no finish_reason: .partial."
+class APIStatusError(GLMError): "The server refused: .status_code, .code."
+class APIRequestFailedError(APIStatusError): "400: the request is wrong."
+class APIAuthenticationError(APIStatusError): "401: no key, or a refused one."
+class PermissionDeniedError(APIStatusError): "403: the key may not do this."
+class NotFoundError(APIStatusError): "404: no such path, model or object."
+class APIReachLimitError(APIStatusError): "429: rate, quota, balance or plan; .code tells."
+class APIInternalError(APIStatusError): "500 and up: the service failed."
+class APIServerFlowExceedError(APIInternalError): "503: the service is overloaded."
+
+ZhipuAIError = ZaiError = OpenAIError = APIError = GLMError
+BadRequestError, AuthenticationError = APIRequestFailedError, APIAuthenticationError
+RateLimitError, InternalServerError = APIReachLimitError, APIInternalError
+STATUS_ERRORS = {
+    400: APIRequestFailedError, 401: APIAuthenticationError, 403: PermissionDeniedError,
+    404: NotFoundError, 429: APIReachLimitError, 503: APIServerFlowExceedError,
+}  # type: Dict[int, Type[APIStatusError]]
+
+def _bare(error: BaseException) -> BaseException:
+    """The error as a cause without its traceback: the frames of http.client hold the headers."""
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
+
+def _http_date(text: Any) -> "Optional[float]":
+    from email.utils import parsedate_to_datetime
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (TypeError, ValueError, OverflowError, IndexError):
+        return None
+
+def _retry_after(headers: Any) -> "Optional[float]":
+    """Seconds that a reply asks to wait; a date is read by the reply's own Date."""
+    value = (headers.get("retry-after") or "").strip()
+    if value.isdigit():
+        return float(value[:9])
+    then = _http_date(value) if value else None
+    return then and max(0.0, then - (_http_date(headers.get("date")) or time.time()))
+
+def _retry_at(text: str) -> "Optional[datetime]":
+    """The time in a quota's message: it has no zone and is UTC+8; an unlikely one is ignored."""
+    import re
+    from datetime import datetime, timedelta, timezone
+    found = re.search(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)", text)
+    try:
+        stamp = datetime.strptime(" ".join(found.groups()) + "+0800", "%Y-%m-%d %H:%M:%S%z")  # type: ignore
+    except (AttributeError, ValueError):
+        return None
+    return stamp if timedelta(0) < stamp - datetime.now(timezone.utc) < timedelta(32) else None
+
+def _find_error(body: Any) -> "Optional[Tuple[str, str]]":
+    """(code, message) where JSON is an error, in any of the service's shapes."""
+    if not isinstance(body, dict):
+        return None
+    error = body.get("error")
+    inner = error if isinstance(error, dict) else body
+    code = "" if inner.get("code") is None else str(inner["code"])
+    flat = error is None and code not in ("", "0", "200") and not {"choices", "id"} & set(body)
+    if not error and not flat and body.get("success") is not False:
+        return None
+    texts = inner.get("message"), error, body.get("message"), body.get("msg"), body.get("detail")
+    return code, next((text for text in texts if text and isinstance(text, str)), "")
+
+# -- Records -----------------------------------------------------------------------------------
+
+class Record(dict):  # type: ignore[type-arg]
+    """A JSON object: a dict whose keys are attributes too.
+
+    A name that the API documents and this object lacks reads None. Keys named like methods of
+    dict (items, keys, ...) need brackets.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self:
+            return self[name]
+        if name == "reasoning_content":
+            return self.get("reasoning")  # newer vLLM's name for it
+        if name in _DOCUMENTED:
+            return None
+        raise AttributeError(f"no {name!r} here, but: {', '.join(map(str, self)) or 'nothing'}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self[name] = value
+
+    def model_dump(self) -> "Dict[str, Any]":
+        """Return plain dicts and lists."""
+        import json
+        return json.loads(json.dumps(self))  # type: ignore[no-any-return]
+
+    def model_dump_json(self, **options: Any) -> str:
+        """Return JSON text; options are those of json.dumps."""
+        import json
+        return json.dumps(self, **dict({"ensure_ascii": False}, **options))
+
+# For the checker, and for the documented names: at run time every object is a Record.
+class Function(Record): "What a ToolCall calls; arguments is text."; name: str; arguments: str
+class ToolCall(Record): "A call that the model asks for."; id: str; type: str; function: Function
+class Message(Record):
+    "An answer; it goes into messages as it is."
+    role: str; content: "Optional[str]"; reasoning_content: "Optional[str]"
+    tool_calls: "Optional[List[ToolCall]]"; audio: Any
+class Delta(Message): "A piece of a Message."
+class Choice(Record):
+    "One answer, most often the only one."
+    index: int; finish_reason: "Optional[str]"; message: Message
+class ChunkChoice(Record):
+    "A piece of one answer."
+    index: int; finish_reason: "Optional[str]"; delta: Delta
+class Usage(Record):
+    "Numbers of tokens."
+    prompt_tokens: int; completion_tokens: int; total_tokens: int
+    prompt_tokens_details: Any; completion_tokens_details: Any
+class Reply(Record):
+    "What Completion and Chunk share."
+    id: str; created: int; model: str; object: str; request_id: "Optional[str]"
+    usage: "Optional[Usage]"; web_search: Any; content_filter: Any; video_result: Any
+class Completion(Reply): "The reply of chat.completions.create."; choices: "List[Choice]"
+class Chunk(Reply): "An event of a Stream."; choices: "List[ChunkChoice]"
+
+_DOCUMENTED = {"task_status", "image_result", "data", "error", "url", "name", "index"}
+for _class in (Function, ToolCall, Message, Choice, ChunkChoice, Usage, Reply, Completion):
+    _DOCUMENTED.update(_class.__annotations__)
+_codec = []  # type: List[Any]  # scanner and encoder: made once, and late, as json costs 5 ms
+
+def _json(part: int) -> Any:
+    if not _codec:
+        from json import JSONDecoder, JSONEncoder
+        encoder = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        decoder = JSONDecoder(object_hook=Record)  # type: Any
+        _codec[:] = decoder.scan_once, encoder.encode
+    return _codec[part]
+
+def _decode(text: str) -> Any:
+    """JSON text as Records; ValueError where it is none."""
+    try:
+        value, end = _json(0)(text, 0)
+        if end == len(text):
+            return value
+    except (StopIteration, RecursionError):
+        pass
+    stripped = text.strip("\ufeff \t\r\n")
+    if stripped == text:
+        raise ValueError("not JSON")
+    return _decode(stripped)
+
+def _encode(value: Any) -> bytes:
+    try:
+        return _json(1)(value).encode()  # type: ignore[no-any-return]
+    except UnicodeEncodeError:  # a lone surrogate, which UTF-8 lacks, goes as an escape
+        import json
+        return json.dumps(value).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise GLMValueError(f"the request is not JSON: {error}") from _bare(error)
+
+# -- Tokens ------------------------------------------------------------------------------------
+
+class _Secret(str):
+    """Text that shows itself in no repr, print, format, traceback or pickle."""
+
+    def __new__(cls, text: str = "") -> "_Secret":
+        return str.__new__(cls, text[:])  # the slice is bare text, where str(text) is masked
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+    def __format__(self, spec: str) -> str:
+        return "***"
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return _Secret, ()
+
+    __str__ = __repr__
+
+def _secret(value: Any, what: str) -> _Secret:
+    """A header's value, checked here because http.client's message would show it."""
+    if not isinstance(value, str) or any(not " " <= char <= "\xff" for char in value):
+        raise GLMValueError(f"{what}: must be one line of text without control characters")
+    return _Secret(value)
+
+def generate_token(apikey: str, exp_seconds: float, now: "Optional[float]" = None) -> str:
+    """Sign a JWT for a key of the form id.secret, with times in milliseconds, as BigModel wants.
+
+    now: seconds since 1970, else the clock's.
+    """
+    import hmac
+    from base64 import urlsafe_b64encode
+    apikey = _Secret(apikey)
+    name, _, secret = map(_Secret, apikey.partition("."))
+    if not name or not secret or "." in secret:
+        raise GLMValueError("invalid apikey: a token needs a key of the form id.secret")
+    stamp = int(round((time.time() if now is None else now) * 1000))
+    claims = {"api_key": name, "exp": stamp + int(exp_seconds * 1000), "timestamp": stamp}
+    parts = {"alg": "HS256", "sign_type": "SIGN", "typ": "JWT"}, claims
+    text = b".".join(urlsafe_b64encode(_encode(part)).rstrip(b"=") for part in parts)
+    signature = hmac.new(secret.encode(), text, "sha256").digest()
+    return (text + b"." + urlsafe_b64encode(signature).rstrip(b"=")).decode()
+
+# -- SSE ---------------------------------------------------------------------------------------
+
+def iter_sse(lines: "Iterable[str]") -> "Iterator[Tuple[str, str]]":
+    """Yield (event, data) from lines, with or without their ends.
+
+    https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation,
+    but the last event needs no blank line, only the end of its last line.
+    """
+    event, data, ends, cut, start = "", [], False, False, "\ufeff"  # type: str, List[str], bool, bool, str
+    for line in lines:
+        text = line.rstrip("\r\n")
+        cut, ends = text == line, ends or text != line
+        field, _, value = text.lstrip(start).partition(":")
+        start, value = "", value[value.startswith(" ") :]
+        if field == "data":
+            data.append(value)
+        elif field == "event":
+            event = value
+        elif not text:
+            if data:
+                yield event or "message", "\n".join(data)
+            event, data = "", []
+    if data and not (cut and ends):
+        yield event or "message", "\n".join(data)
+
+def _event(text: str) -> "List[str]":
+    """The data of one event; what looks like JSON or HTML goes to its reader as it is."""
+    if text.lstrip()[:1] in ("{", "[", "<"):
+        return [text]
+    return [data for name, data in iter_sse(text.split("\n")) if name != "ping"]
+
+def _events(blocks: "Iterable[bytes]") -> "Iterator[str]":
+    """Yield the data of each event from blocks of bytes that are cut anywhere.
+
+    Bytes are split before they are decoded, and at CR and LF only: no character is cut.
+    """
+    rest, carriage, start = bytearray(), False, "\ufeff"
+    for block in blocks:
+        if carriage and block[:1] == b"\n":
+            block = block[1:]  # the second half of a CRLF
+        carriage = block[-1:] == b"\r"
+        if b"\r" in block:
+            block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        end = len(rest)
+        rest += block
+        end = rest.rfind(b"\n\n", max(end - 1, 0))
+        if len(rest) - max(end, 0) > MAX_LINE:
+            raise APIResponseValidationError("an event of the stream is over 16 MB")
+        if end < 0:
+            continue
+        text, start = rest[:end].decode("utf-8", "replace").lstrip(start), "\n"
+        del rest[: end + 2]
+        for event in text.split("\n\n"):
+            if event.startswith("data: ") and "\n" not in event:
+                yield event[6:]
+            else:
+                yield from _event(event)
+    text = rest.decode("utf-8", "replace").lstrip(start)
+    for data in _event(text):
+        if text.endswith("\n") or data == "[DONE]" or data[-1:] in ("}", ">"):
+            yield data  # no cut ends so: the line or the JSON is closed
+
+# -- Time --------------------------------------------------------------------------------------
+
+class Timeout(namedtuple("Timeout", "connect read total")):
+    """Limits in seconds, None for none.
+
+    connect: until the connection stands, without the name's lookup. read: the longest silence
+    on the wire. total: all of a call, with its retries and the reading of its reply.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, connect: Any = 8.0, read: Any = 300.0, total: Any = None) -> "Timeout":
+        for value in (connect, read, total):
+            good = isinstance(value, (int, float)) and value is not True and value > 0
+            if value is not None and not good:
+                raise GLMValueError(f"timeout: {value!r} is not a number of seconds above 0")
+        return super().__new__(cls, connect, read, total)
+
+    @classmethod
+    def of(cls, value: Any) -> "Timeout":
+        """Make one of a number (read), a tuple, or what has .connect and .read (httpx.Timeout)."""
+        if isinstance(value, tuple):
+            return cls(*value)
+        if hasattr(value, "connect") and hasattr(value, "read"):
+            return cls(value.connect, value.read, getattr(value, "total", None))
+        return cls(min(8.0, cls(8.0, value).read or 8.0), value)
+
+class _Deadline:
+    """When a call must be over, on the monotonic clock, and how long it may be silent."""
+
+    def __init__(self, total: Any, read: Any, end: float = float("inf")) -> None:
+        self.read, self.end = read, min(end, time.monotonic() + (total or float("inf")))
+
+    def left(self) -> "Optional[float]":
+        """Seconds to wait now, None for ever; TimeoutError where none are left."""
+        if self.end == float("inf"):
+            return self.read  # type: ignore[no-any-return]
+        left = self.end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("no time left")
+        return min(left, self.read or left)
+
+def _random() -> float:
+    from random import random
+    return random()
+
+def retry(call: "Callable[[], Any]", *, max_retries: int = 3, deadline: "Optional[float]" = None,
+          sleep: "Callable[[float], Any]" = time.sleep, rand: "Callable[[], float]" = _random) -> Any:
+    """Return call(), called again while it raises what says .retryable.
+
+    It waits what .retry_after says, else rand() * 0.5, 1, 2 ... at most 8 seconds (full jitter,
+    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). Where that is
+    over 60 s, or not before deadline (on time.monotonic()), it raises at once.
+    """
+    for attempt in range(max_retries + 1):
+        try:
+            return call()
+        except Exception as error:
+            wait = getattr(error, "retry_after", None)
+            wait = rand() * min(8.0, 0.5 * 2**attempt) if wait is None else wait
+            left = MAX_RETRY_AFTER + 1 if deadline is None else deadline - time.monotonic()
+            if not getattr(error, "retryable", False) or attempt == max_retries:
+                raise
+            if wait > MAX_RETRY_AFTER or wait >= left:
+                raise
+        sleep(wait)
+
+# -- Transport ---------------------------------------------------------------------------------
+
+def _listed(host: str, port: int, entries: str) -> bool:
+    """Whether NO_PROXY names the host: a suffix, host:port, *, an address or a CIDR block."""
+    import ipaddress
+    for entry in entries.replace(",", " ").lower().split():
+        try:
+            if ipaddress.ip_address(host) in ipaddress.ip_network(entry.strip("[]"), False):
+                return True
+        except ValueError:
+            name, _, number = entry.rpartition(":") if entry[-1:].isdigit() else (entry, "", "")
+            name, number = (name, number) if name and number.isdigit() else (entry, str(port))
+            name = "." + name.strip("[]").lstrip("*.")
+            if number == str(port) and ("." + host + ".").endswith((name, name + ".")):
+                return True
+    return False
+
+def choose_proxy(scheme: str, host: str, port: int, proxy: Any = None) -> Any:
+    """Return (host, port, Proxy-Authorization, label) of the proxy to use, None to go direct.
+
+    proxy: a URL, False for none, None for what the environment, or else the system, names.
+    """
+    from base64 import b64encode
+    from urllib.parse import unquote, urlsplit
+    from urllib.request import getproxies, proxy_bypass
+    name = "proxy"
+    if proxy is False or _listed(host, port, "localhost 127.0.0.0/8 ::1"):
+        return None
+    if proxy is None:
+        found = getproxies()
+        kind = scheme if found.get(scheme) else "all"
+        if not found.get(kind) or _listed(host, port, found.get("no", "")) or proxy_bypass(host):
+            return None
+        proxy, names = found[kind], (kind + "_proxy", kind.upper() + "_PROXY")
+        name = next((name for name in names if os.environ.get(name)), "the system's proxy")
+    try:
+        parts = urlsplit(proxy if "://" in proxy else "http://" + proxy)
+        if parts.scheme != "http" or not parts.hostname:
+            raise ValueError
+        port = parts.port or 80
+    except (TypeError, ValueError):
+        raise APIConnectionError(
+            f"{name}: only http://host:port is a proxy that works here, no SOCKS or https: change "
+            f"it, name {host} in NO_PROXY, or pass proxy=False, or opener=") from None
+    login = _Secret(f"{unquote(parts.username or '')}:{unquote(parts.password or '')}")
+    login = _Secret("Basic " + b64encode(login.encode()).decode() if parts.username else "")
+    return parts.hostname, port, login, f" via {name} {parts.hostname}:{port}"
+
+def _tls_context(ca_file: "Optional[str]") -> Any:
+    """The system's roots (OpenSSL itself heeds SSL_CERT_FILE and SSL_CERT_DIR) and ca_file's."""
+    try:
+        import ssl
+    except ImportError:
+        raise APIConnectionError("this Python has no ssl module: only http:// works") from None
+    name, bundle = "ca_file", ca_file
+    if not ca_file:
+        name, bundle = "REQUESTS_CA_BUNDLE", os.environ.get("REQUESTS_CA_BUNDLE")
+    for what, path in ((name, bundle), ("SSL_CERT_FILE", os.environ.get("SSL_CERT_FILE"))):
+        if path and not os.path.exists(path):
+            raise APIConnectionError(f"{what} names a file that is not there: {path}")
+    context = ssl.create_default_context()
+    if bundle and bundle != ssl.get_default_verify_paths().cafile:
+        context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)  # many private CAs fail it
+        folder = os.path.isdir(bundle)
+        try:
+            context.load_verify_locations(None if folder else bundle, bundle if folder else None)
+        except ssl.SSLError as error:
+            raise APIConnectionError(f"{name}: no certificates in {bundle}: {error}") from error
+    return context
+
+class _Wire(io.RawIOBase):
+    """A socket for http.client, whose sends and recvs wait at most what a deadline has left.
+
+    http.client calls close() when it likes, so that does nothing; hang_up() closes.
+    """
+
+    def __init__(self, host: str, port: int, deadline: _Deadline) -> None:
+        """Connect to the first address of the host that answers: each has its share of time."""
+        import socket
+        self.deadline, self.heard, self.since = deadline, False, 0.0
+        found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+        for others in range(len(found), 0, -1):
+            family, kind, protocol, _, place = found[-others]
+            self.sock = socket.socket(family, kind, protocol)  # type: Any
+            try:
+                left = deadline.left()
+                self.sock.settimeout(left and left / others)
+                self.sock.connect(place)
+                break
+            except OSError:
+                self.sock.close()
+                if others == 1:
+                    raise
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # for silences behind NAT
+        if hasattr(socket, "TCP_KEEPIDLE"):
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
+
+    def start_tls(self, context: Any, host: str) -> None:
+        self.sock.settimeout(self.deadline.left())
+        self.sock = context.wrap_socket(
+            self.sock, server_hostname=host, do_handshake_on_connect=False)
+        self.sock.do_handshake()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self.sock.settimeout(self.deadline.left())
+        count = self.sock.recv_into(buffer)  # type: int
+        self.heard = True
+        return count
+
+    def sendall(self, data: Any) -> None:
+        for start in range(0, len(data), 16384):  # one TLS record: each send has its own timeout
+            self.sock.settimeout(self.deadline.left())
+            self.sock.sendall(memoryview(data)[start : start + 16384])
+
+    def makefile(self, mode: str) -> Any:
+        return io.BufferedReader(self)
+
+    def close(self) -> None:
+        pass
+
+    def hang_up(self) -> None:
+        if hasattr(self, "sock"):
+            self.sock.close()
+
+    __del__ = hang_up
+
+    def fit(self) -> bool:
+        """Whether it can serve again: young, open, and silent since its last reply."""
+        try:
+            self.sock.settimeout(0)
+            self.sock.recv(1)
+        except OSError as error:
+            silent = type(error).__name__ in ("BlockingIOError", "SSLWantReadError")
+            return silent and time.monotonic() - self.since < IDLE
+        return False
+
+class _KeepAlive:
+    """The only handler of our urllib opener: no redirects, no file:, and connections are kept."""
+
+    handler_order = 500
+
+    def __init__(self, base: str, proxy: Any, ca_file: "Optional[str]") -> None:
+        from urllib.parse import urlsplit
+        parts = urlsplit(base)
+        self.tls, self.host = parts.scheme == "https", parts.hostname or ""
+        self.port = parts.port or (443 if self.tls else 80)
+        self.proxy, self.ca_file, self.context, self.pid = proxy, ca_file, None, 0
+        self.route, self.kept = None, deque()  # type: Any, Deque[_Wire]
+
+    def add_parent(self, parent: Any) -> None:
+        pass
+
+    def close(self) -> None:
+        while self.kept:
+            self.take(lambda wire: False)
+
+    def take(self, fit: "Callable[[_Wire], bool]" = _Wire.fit) -> "Optional[_Wire]":
+        """A kept connection that is fit; others are closed."""
+        try:
+            while True:
+                wire = self.kept.pop()
+                if fit(wire):
+                    return wire
+                wire.hang_up()
+        except IndexError:
+            return None
+
+    def http_open(self, request: Any) -> Any:
+        """Send a request; its connection goes with the reply, to be kept by its reader."""
+        if self.pid != os.getpid():  # a fork's sockets are its parent's
+            self.route = choose_proxy(request.type, self.host, self.port, self.proxy)
+            self.pid, self.kept = os.getpid(), deque()
+        path, headers = request.selector, {"Host": request.host, **request.unredirected_hdrs}
+        if self.route:
+            request.where += self.route[3]
+            if not self.tls:
+                path, headers = request.full_url, self.login(headers)
+        while True:
+            wire = self.take()
+            idle, wire = wire is not None, wire or self.connect(request)
+            request.phase, wire.deadline, wire.heard = "read", request.deadline, False
+            try:
+                return self.exchange(wire, request.get_method(), path, request.data, headers)
+            except BaseException as error:
+                wire.hang_up()
+                if not idle or wire.heard or _late(error) or not isinstance(error, OSError):
+                    raise
+                # else it died while it was idle: the next one, or a new one, replaces it
+
+    https_open = http_open
+
+    def login(self, headers: "Dict[str, str]") -> "Dict[str, str]":
+        return {**headers, "Proxy-Authorization": self.route[2]} if self.route[2] else headers
+
+    def exchange(self, wire: _Wire, method: str, path: str, body: Any, headers: Any) -> Any:
+        from http.client import HTTPConnection
+        connection = HTTPConnection(self.host, self.port)  # type: Any
+        connection.sock = wire
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()  # type: Any
+        response.wire, response.kept = wire, self.kept if connection.sock else None
+        return response
+
+    def connect(self, request: Any) -> _Wire:
+        request.phase = "connect"
+        if self.tls and self.context is None:
+            self.context = _tls_context(self.ca_file)
+        deadline = _Deadline(request.limits.connect, None, request.deadline.end)
+        host, port = self.route[:2] if self.route else (self.host, self.port)
+        wire = _Wire(host, port, deadline)
+        try:
+            if self.tls and self.route:
+                name = f"[{self.host}]" if ":" in self.host else self.host
+                name = f"{name}:{self.port}"
+                reply = self.exchange(wire, "CONNECT", name, None, self.login({"Host": name}))
+                if reply.status != 200:
+                    raise APIConnectionError(
+                        f"CONNECT refused: HTTP {reply.status} {reply.reason} [{request.where}]",
+                        status_code=reply.status, retryable=reply.status >= 500)
+            if self.tls:
+                wire.start_tls(self.context, self.host)
+        except BaseException:
+            wire.hang_up()
+            raise
+        return wire
+
+def _late(error: BaseException) -> bool:
+    import socket
+    return isinstance(error, (socket.timeout, TimeoutError))
+
+def _connection_error(error: Any, request: Any, cut: Any = APIConnectionError) -> GLMError:
+    """What the network did, as an error that says in which phase, to whom and through what."""
+    from socket import gaierror
+    where = f"[{request.phase}, {request.where}]"
+    if isinstance(error, GLMError):
+        return error
+    if _late(error):
+        limit = "total" if request.deadline.end <= time.monotonic() + 0.001 else request.phase
+        return APITimeoutError(f"{limit} timeout {where}", retryable=limit == "connect")
+    text = f"{type(error).__name__}: {getattr(error, 'verify_message', '') or error} {where}"
+    if isinstance(error, gaierror):
+        return APIConnectionError("no such host name: " + text)
+    if "certificate" in text.lower():
+        advice = "if you trust its issuer, name the issuer's file: ca_file= or REQUESTS_CA_BUNDLE"
+        return APIConnectionError(f"TLS certificate refused: {text}; {advice}")
+    connecting = request.phase == "connect"
+    lasting = isinstance(error, ValueError) or connecting and "SSL" in text and "EOF" not in text
+    return (APIConnectionError if connecting else cut)(text, retryable=not lasting)
+
+# -- Replies -----------------------------------------------------------------------------------
+
+class _Reply:
+    """One reply: its head and its body, read once; read to its end, its connection is kept."""
+
+    def __init__(self, response: Any, request: Any) -> None:
+        self.response, self.request, self.headers = response, request, response.headers
+        self.status = response.getcode()  # type: int
+
+    def done(self, whole: bool) -> None:
+        wire = getattr(self.response, "wire", None)
+        if wire is None:  # of another opener
+            self.response.close()
+        elif whole and self.response.kept is not None:
+            wire.since = time.monotonic()
+            self.response.kept.append(wire)
+        else:
+            wire.hang_up()
+
+    def blocks(self, cut: Any = APIConnectionError) -> "Iterator[bytes]":
+        """Yield the body as it comes; where it ends before its end, raise cut."""
+        read, unpack, whole = getattr(self.response, "read1", self.response.read), None, False
+        coding = (self.headers.get("content-encoding") or "identity").lower()
+        try:
+            if coding in ("gzip", "x-gzip", "deflate"):  # unasked, as some gateways do
+                from zlib import decompressobj
+                unpack = decompressobj(47).decompress
+            elif coding != "identity":
+                raise APIResponseValidationError(f"the reply is packed as {coding}, unasked")
+            while True:
+                block = read(65536)
+                if not block:
+                    break
+                yield unpack(block) if unpack else block
+            if getattr(self.response, "length", None):
+                raise EOFError(f"the last {self.response.length} bytes did not come")
+            whole = True
+        except Exception as error:
+            raise _connection_error(error, self.request, cut) from _bare(error)
+        finally:
+            self.done(whole)
+
+    def bytes(self) -> bytes:
+        parts, size = [], 0
+        for block in self.blocks():
+            parts.append(block)
+            size += len(block)
+            if size > MAX_REPLY:
+                raise APIResponseValidationError("the reply is over 256 MB")
+        return b"".join(parts)
+
+    def json(self) -> Any:
+        """The body as Records. An error in it raises, and so does what is no JSON."""
+        text = self.bytes().decode("utf-8", "replace")
+        try:
+            body = _decode(text) if text or self.status != 204 else Record()
+        except ValueError:
+            raise self.invalid("not JSON", text) from None
+        if _find_error(body):
+            raise self.error(body)
+        return body
+
+    def completion(self) -> Any:
+        body = self.json()
+        try:
+            for choice in body["choices"]:
+                _mend(choice["message"])
+            broken = choice.get("finish_reason") == "network_error"
+        except (TypeError, KeyError, AttributeError, UnboundLocalError):
+            raise self.invalid("without choices", str(body)) from None
+        if broken:
+            raise StreamInterruptedError(BROKEN, partial=body, retryable=True)
+        return body
+
+    def stream(self) -> "Stream":
+        return Stream(self)
+
+    def invalid(self, what: str, text: str) -> GLMError:
+        return APIResponseValidationError(
+            f"HTTP {self.status}, but {what}: {text[:MAX_SHOWN]!r} [{self.request.where}]",
+            status_code=self.status, body=text[:MAX_SHOWN])
+
+    def error(self, body: Any = None) -> GLMError:
+        """What the server said, as the error of its business code, else of its HTTP status."""
+        if body is None:
+            body = self.bytes().decode("utf-8", "replace").strip()
+            try:
+                body = _decode(body)
+            except ValueError:
+                pass
+        code, text = _find_error(body) or ("", "")
+        row, kind = ERROR_CODES.get(code), self.status
+        if row or kind < 400 and code.isdigit() and 400 <= int(code) <= 599:
+            kind = (row.status or kind) if row else int(code)
+        named = body.get("request_id") if isinstance(body, dict) else None
+        named = named or self.headers.get("x-request-id") or self.headers.get("x-log-id")
+        parts = [f"HTTP {self.status}" + (f", code {code}" if code else "")]
+        parts[0] += ": " + ((text or str(body))[:MAX_SHOWN] or "an empty body")
+        parts += [explain(code)] if row else []
+        parts += self.request.hints(kind, code, self.headers)
+        where = f" [{self.request.where}" + (f", request {named}]" if named else "]")
+        cls = STATUS_ERRORS.get(kind, APIInternalError if kind >= 500 else APIStatusError)
+        return cls(
+            "; ".join(parts) + where, status_code=self.status, code=code or None, body=body,
+            request_id=named, date=_http_date(self.headers.get("date")),
+            retryable=row.retry == "yes" if row else kind in (408, 429) or kind >= 500,
+            retry_after=_retry_after(self.headers),
+            retry_at=_retry_at(text) if row and row.retry == "until" else None)
+
+BROKEN = "the service broke off (finish_reason network_error)"
+
+def _mend(message: Any) -> Any:
+    """A message or delta whose tools' arguments are text: some servers send objects."""
+    for call in message.get("tool_calls") or ():
+        given = (call.get("function") or {}).get("arguments", "")
+        if not isinstance(given, str):
+            call["function"]["arguments"] = "" if given is None else _encode(given).decode()
+    return message
+
+class Stream:
+    """The Chunks of an answer: iterate, or use with; close() ends it early.
+
+    completion is the answer put together as far as it came. It is whole once [DONE] or a
+    finish_reason came; else the end raises. Every failure carries it as .partial.
+    """
+
+    def __init__(self, reply: _Reply) -> None:
+        self._reply, self._whole = reply, False
+        self._blocks = reply.blocks(StreamInterruptedError)
+        self._data = _events(self._blocks)
+        self._head, self._answers = Record(), {}  # type: Record, Dict[Any, Any]
+        self._first = self._pull()
+
+    def __iter__(self) -> "Iterator[Chunk]":
+        return self
+
+    def __next__(self) -> Chunk:
+        chunk, self._first = self._first or self._pull(), None
+        if chunk is None:
+            raise StopIteration
+        return chunk
+
+    def __enter__(self) -> "Stream":
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection, if the stream is not over."""
+        self._data.close()  # type: ignore[attr-defined]
+        self._blocks.close()  # type: ignore[attr-defined]
+
+    def _pull(self) -> "Optional[Chunk]":
+        """The next chunk; None at an end that is proved."""
+        try:
+            for data in self._data:
+                if data[:6] == "[DONE]":
+                    self._whole, deadline = True, self._reply.request.deadline
+                    deadline.end = min(deadline.end, time.monotonic() + DRAIN)
+                    for _ in self._data:
+                        pass  # to the end of the body: so its connection is kept
+                elif data:
+                    return self._add(data)
+            if not self._whole:
+                raise StreamInterruptedError("the stream stopped before its end", retryable=True)
+        except GLMError as error:
+            self.close()
+            if not self._whole or not isinstance(error, APIConnectionError):
+                error.partial = self.completion if self._answers else None
+                raise
+        return None
+
+    def _add(self, data: str) -> Chunk:
+        try:
+            chunk = _decode(data)
+            if ("choices" not in chunk or chunk.get("error")) and _find_error(chunk):
+                raise self._reply.error(chunk)
+            for choice in chunk.get("choices") or ():
+                self._merge(choice, choice.get("delta"))
+            usage = chunk.get("usage") or self._head.get("usage")
+            self._head.update(chunk, usage=usage)
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            if isinstance(error, GLMError):
+                raise
+            raise self._reply.invalid("a damaged event", data) from None
+        return chunk  # type: ignore[no-any-return]
+
+    def _merge(self, choice: Any, delta: Any) -> None:
+        if not delta:  # nothing, or a whole answer
+            delta = choice["delta"] = choice.get("message") or Record()
+        answer = self._answers.get(choice.get("index"))
+        if answer is None:
+            answer = self._answers[choice.get("index")] = Record(text=[], thought=[], calls={})
+        piece = delta.get("content")
+        if piece:
+            answer["text"].append(piece)
+        piece = delta.get("reasoning_content") or delta.get("reasoning")
+        if piece:
+            answer["thought"].append(piece)
+        if delta.get("tool_calls"):
+            calls = answer["calls"]
+            for call in _mend(delta)["tool_calls"]:
+                key = call.get("index")
+                if key is None:  # a new call has an id; without one it goes on with the last
+                    key = len(calls) if call.get("id") else max(len(calls) - 1, 0)
+                kept, pieces = calls.setdefault(key, (Record(function=Record()), []))
+                given = call.get("function") or {}
+                pieces.append(given.get("arguments", ""))
+                for record, fresh in ((kept.function, given), (kept, call)):
+                    record.update({k: v for k, v in fresh.items() if v and not record.get(k)})
+        if choice.get("finish_reason"):
+            answer["finish_reason"] = choice["finish_reason"]
+            if choice["finish_reason"] == "network_error":
+                raise StreamInterruptedError(BROKEN, retryable=True)
+            self._whole = True
+
+    @property
+    def completion(self) -> Completion:
+        """The answer so far, in the form of a reply that is not streamed."""
+        choices = []
+        for index, answer in self._answers.items():
+            text, thought = ("".join(map(str, answer[key])) for key in ("text", "thought"))
+            calls = [Record(call, function=Record(call["function"], arguments="".join(pieces)))
+                     for call, pieces in answer["calls"].values()]
+            message = Record(role="assistant", content=text or (None if calls else ""))
+            message.update({"reasoning_content": thought} if thought else {})
+            message.update({"tool_calls": calls} if calls else {})
+            reason = answer.get("finish_reason")
+            choices.append(Record(index=index or 0, finish_reason=reason, message=message))
+        return Record(self._head, object="chat.completion", choices=choices)  # type: ignore
+
+# -- Messages ----------------------------------------------------------------------------------
+
+def image_part(image: Any, raw: bool = False) -> "Dict[str, Any]":
+    """Make the part of a message that holds an image: a path, its bytes, or a URL as it is.
+
+    Bytes go as a data URL, where raw as bare base64, which some models of BigModel want.
+    """
+    import re
+    from base64 import b64encode
+    if isinstance(image, str) and re.match("(https?|data):", image):
+        url = image
+    else:
+        data = image
+        if not isinstance(image, (bytes, bytearray)):
+            with open(image, "rb") as file:
+                data = file.read()
+        found = re.match(b"(\x89PNG)|(\xff\xd8\xff)|(GIF8)|(RIFF....WEBP)|(BM)", data, re.S)
+        if not found:
+            raise GLMValueError(f"image: {image!r:.80} is no PNG, JPEG, GIF, WebP or BMP")
+        kind = ("png", "jpeg", "gif", "webp", "bmp")[(found.lastindex or 1) - 1]
+        url = ("" if raw else f"data:image/{kind};base64,") + b64encode(data).decode()
+    return {"type": "image_url", "image_url": {"url": url}}
+
+def _turn(prompt: str, images: "Iterable[Any]", system: Any = None) -> "List[Any]":
+    parts = [part if isinstance(part, dict) else image_part(part) for part in images]  # type: Any
+    content = [*parts, {"type": "text", "text": prompt}] if parts else prompt
+    return [{"role": "system", "content": system}] * bool(system) + [{"role": "user", "content": content}]
+
+def text_of(completion: Any) -> str:
+    """Return the text of an answer; FinishReasonError where it is not whole or there is none."""
+    choice = (completion.choices or [Record(message=Record())])[0]
+    text, reason = choice.message.content, choice.finish_reason
+    why = {
+        "sensitive": "the content filter stopped the answer",
+        "model_context_window_exceeded": "the answer does not fit the context: shorten the input",
+        "tool_calls": "the model asks for tools: chat.completions.create shows which",
+    }.get(reason)
+    if text and not why:
+        return text  # type: ignore[no-any-return]
+    if reason == "length":
+        why = "no text: max_tokens went into thinking. Raise it, or pass thinking=False"
+    why = why or f"the answer is empty (finish_reason {reason})"
+    raise FinishReasonError(why, finish_reason=reason, partial=completion)
+
+def _pieces(stream: Stream, done: "Callable[[Any], Any]") -> "Iterator[str]":
+    """Yield the text of a stream; call done with the completion if it is whole and text."""
+    with stream:
+        for chunk in stream:
+            for choice in (chunk.choices or ())[:1]:
+                if choice.delta.content:
+                    yield choice.delta.content
+    text_of(stream.completion)
+    done(stream.completion)
+
+def _form(fields: "Mapping[str, Any]", files: "Mapping[str, Any]") -> "Tuple[bytes, str]":
+    """Multipart form data and its content type. A file: a path, bytes, a file, (name, any of it)."""
+    boundary, parts = os.urandom(16).hex(), []  # type: str, List[bytes]
+    escape = {ord('"'): "%22", 13: "%0D", 10: "%0A"}  # html.spec.whatwg.org/#multipart-form-data
+
+    def add(data: Any, *names: str) -> None:
+        names = tuple(name.translate(escape) for name in names)
+        head = '; filename="{1}"\r\nContent-Type: application/octet-stream' if names[1:] else ""
+        head = '--{2}\r\nContent-Disposition: form-data; name="{0}"' + head + "\r\n\r\n"
+        parts.extend((head.format(*(names + names[:1])[:2], boundary).encode(), data, b"\r\n"))
+
+    for key, value in fields.items():
+        if value is not None:
+            add(value.encode() if isinstance(value, str) else _encode(value), key)
+    for key, file in files.items():
+        name, file = file[:2] if isinstance(file, tuple) else (None, file)
+        if isinstance(file, (str, os.PathLike)):
+            name = name or os.fspath(file)
+            with open(file, "rb") as opened:
+                file = opened.read()
+        elif hasattr(file, "read"):
+            name, file = name or getattr(file, "name", None), file.read()
+        if not isinstance(file, (bytes, bytearray)) or not file:
+            raise GLMValueError(f"{key}: an empty file, or neither path, bytes nor binary file")
+        add(file, key, os.path.basename(str(name or key)))
+    return b"".join([*parts, f"--{boundary}--\r\n".encode()]), "multipart/form-data; boundary=" + boundary
+
+# -- Client ------------------------------------------------------------------------------------
+
+def load_env(path: str = ".env") -> "Dict[str, str]":
+    """Set the variables that a file of NAME=value lines holds, but for those that are set.
+
+    Returns what it holds, nothing if there is no such file.
+    """
+    held = {}  # type: Dict[str, str]
+    if os.path.exists(path):
+        with open(path, encoding="utf-8-sig") as file:
+            for line in file:
+                name, found, value = line.strip().partition("=")
+                name, value = name.split(" ")[-1] if name.startswith("export ") else name.strip(), value.strip()
+                quote = value[:1] if value[:1] in ("'", '"') else " #"
+                value = value[1:] if quote != " #" else value
+                if found and not name.startswith("#"):
+                    held[name] = value.split(quote)[0].rstrip()
+                    os.environ.setdefault(name, held[name])
+    return held
+
+def _base_url(url: "Optional[str]") -> str:
+    from urllib.parse import urlsplit
+    url = url or next(filter(None, map(os.environ.get, BASES)), "bigmodel")
+    url = BASE_URLS.get(url, url).strip().rstrip("/")
+    url = url[:-17] if url.endswith("/chat/completions") else url
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
+    except ValueError:
+        good = False
+    if not good or "@" in parts.netloc or not all("!" <= char <= "~" for char in url):
+        raise GLMValueError("base_url: http(s)://host:port/path without user or password, or one "
+                            "of " + ", ".join(BASE_URLS))
+    return url
+
+def _host(url: "Optional[str]") -> str:
+    return (url or "").partition("://")[2].partition("/")[0].lower()
+
+def _headers(base: "Mapping[str, str]", more: Any) -> "Dict[str, str]":
+    """Both, under urllib's spelling of their names, their values checked and hidden."""
+    merged = dict(base)
+    for name, value in (more or {}).items():
+        if not name or any(not "!" <= char <= "~" or char == ":" for char in name):
+            raise GLMValueError(f"header {name!r}: not a header's name")
+        merged[name.capitalize()] = _secret(value, "header " + name)
+    return merged
+
+class Completions:
+    """client.chat.completions"""
+
+    def __init__(self, client: "GLM") -> None:
+        self._client = client
+
+    if TYPE_CHECKING:
+        @overload
+        def create(self, *, messages: Any, stream: "Literal[True]", **params: Any) -> Stream: ...
+        @overload
+        def create(self, *, messages: Any, stream: "Optional[Literal[False]]" = None, **params: Any) -> Completion: ...
+
+    def create(self, *, messages: Any, model: Any = None, stream: Any = None, thinking: Any = None,
+               extra_body: Any = None, extra_headers: Any = None, timeout: Any = None, **params: Any) -> Any:
+        """Ask for an answer: a Completion, or with stream=True a Stream of Chunks.
+
+        Every other parameter goes to the server as it is; None is left out; extra_body is merged
+        into the request. thinking=True or False is spelled as the host wants it, a dict goes
+        through. model: else GLM_MODEL, else a free one, else the only one that the server has.
+        """
+        if isinstance(messages, str) or not messages:
+            raise GLMValueError('messages: a list like [{"role": "user", "content": "..."}]')
+        client, spelled = self._client, {"thinking": thinking}  # type: GLM, Dict[str, Any]
+        if isinstance(thinking, bool):
+            spelled["thinking"] = {"type": "enabled" if thinking else "disabled"}
+            if not client._official:
+                kwargs = params.get("chat_template_kwargs") or {}
+                spelled = {"chat_template_kwargs": {**kwargs, "enable_thinking": thinking}}
+        model = model or client._model(messages)
+        body = {"model": model, "messages": messages, "stream": stream, **params, **spelled}
+        body = {**{key: value for key, value in body.items() if value is not None}, **(extra_body or {})}
+        read = _Reply.stream if body.get("stream") else _Reply.completion
+        return client._call("POST", "/chat/completions", read, body, timeout, extra_headers)
+
+class Chat:
+    """client.chat"""
+
+    def __init__(self, client: "GLM") -> None:
+        self.completions = Completions(client)
+
+class GLM:
+    """A client for one base URL; safe between threads; it pickles without its key.
+
+    api_key: else GLM_API_KEY, ZAI_API_KEY, ZHIPUAI_API_KEY or ZHIPU_API_KEY; all but the first
+    go to their vendor's hosts only. base_url: a URL or a name of BASE_URLS. auth: "jwt" sends a
+    signed token, "key" the key, None a token where BigModel takes it. timeout: see Timeout.
+    proxy: a URL, or False; else the environment's. ca_file: PEM, besides the system's roots.
+    opener: an opener of urllib.request, in place of all this transport.
+    """
+
+    def __init__(self, api_key: "Optional[str]" = None, base_url: "Optional[str]" = None, *,
+                 auth: "Optional[str]" = None, timeout: Any = Timeout(), max_retries: int = 3,
+                 default_headers: "Optional[Mapping[str, str]]" = None, proxy: Any = None,
+                 ca_file: "Optional[str]" = None, opener: Any = None) -> None:
+        api_key = api_key and _Secret(api_key)
+        options = dict(locals())
+        self.__setstate__({key: value for key, value in options.items() if key != "self"})
+        self._check_key()
+
+    def __setstate__(self, options: Any) -> None:
+        self._options, self._base = options, _base_url(options["base_url"])
+        self._official = self._base.startswith("https:") and _host(self._base) in map(_host, BASE_URLS.values())
+        self._key, self._no_key = self._find_key(options["api_key"])
+        auth = options["auth"] or os.environ.get("GLM_AUTH")
+        if auth not in (None, "", "jwt", "key"):
+            raise GLMValueError('auth: "jwt", "key" or None')
+        self._signs = self._key.count(".") == 1 and (auth == "jwt" or not auth and self._base == BASE_URLS["bigmodel"])
+        self._timeout, self._skew, self._served = Timeout.of(options["timeout"]), 0.0, ""
+        self._headers = _headers({"User-agent": "glm.py/" + __version__}, options["default_headers"])
+        self._handler = _KeepAlive(self._base, options["proxy"], options["ca_file"])
+        self._opener = options["opener"]
+
+    def __getstate__(self) -> Any:
+        if self._options["opener"] is not None or "@" in str(self._options["proxy"]):
+            raise TypeError("a client with opener= or a password in proxy= does not pickle")
+        return {**self._options, "api_key": None}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={self._base!r})"
+
+    def __enter__(self) -> "GLM":
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the kept connections; the client can go on."""
+        self._handler.close()
+
+    def with_options(self, **changes: Any) -> "GLM":
+        """Return a client with some options changed; it shares the connections if it can."""
+        clone = type(self)(**{**self._options, **changes})
+        if not {"base_url", "proxy", "ca_file", "opener"} & set(changes):
+            clone._handler, clone._opener = self._handler, self._opener
+        return clone
+
+    @property
+    def chat(self) -> Chat:
+        return Chat(self)
+
+    def ask(self, prompt: str, *, system: "Optional[str]" = None, images: "Iterable[Any]" = (),
+            model: "Optional[str]" = None, **params: Any) -> str:
+        """Return the answer's text; FinishReasonError if it is not whole or not text."""
+        turn = _turn(prompt, images, system)
+        return text_of(self.chat.completions.create(messages=turn, model=model, **params))
+
+    def stream(self, prompt: str, *, system: "Optional[str]" = None, images: "Iterable[Any]" = (),
+               model: "Optional[str]" = None, **params: Any) -> "Iterator[str]":
+        """Yield the answer's text as it comes; at its end raise as ask() does."""
+        params.update(messages=_turn(prompt, images, system), model=model, stream=True)
+        return _pieces(self.chat.completions.create(**params), lambda completion: None)
+
+    def request(self, method: str, path: str, body: Any = None, *, query: Any = None, files: Any = None,
+                reply: str = "json", timeout: Any = None, extra_headers: Any = None) -> Any:
+        """Call any endpoint: path is what follows the base URL; body goes as JSON.
+
+        With files (name -> path, bytes, file, or (file name, one of these)) it goes as a form.
+        reply: "json" gives Records, "bytes" bytes, "stream" a Stream.
+        """
+        from urllib.parse import urlencode
+        readers = {"json": _Reply.json, "bytes": _Reply.bytes, "stream": _Reply.stream}
+        if reply not in readers or path[:1] != "/" or not all("!" <= char <= "~" for char in path):
+            raise GLMValueError('path: "/..." in plain ASCII; reply: "json", "bytes" or "stream"')
+        if query:
+            path += "?" + urlencode({key: value for key, value in query.items() if value is not None})
+        if files:
+            body, kind = _form(body or {}, files)
+            extra_headers = {"Content-Type": kind, **(extra_headers or {})}
+        return self._call(method, path, readers[reply], body, timeout, extra_headers)
+
+    def _find_key(self, given: "Optional[str]") -> "Tuple[_Secret, str]":
+        """The key that may go to this host, else why there is none."""
+        if given:
+            return _secret(_Secret(given.strip()), "api_key"), ""
+        why = "no API key: pass api_key=, or set " + " or ".join(KEYS)
+        for name in KEYS:
+            value = _Secret(os.environ.get(name, "").strip())
+            family = [os.environ.get(base) for base in BASES if base[:3] == name[:3]]
+            if value and (name == KEYS[0] or self._official or _host(self._base) in map(_host, family)):
+                return _secret(value, name), ""
+            if value:
+                why = f"no key was sent: {name} is for its vendor's hosts only; for this one set {KEYS[0]}"
+        return _Secret(), why
+
+    def _check_key(self) -> None:
+        if self._official and not self._key:
+            raise GLMValueError(self._no_key, status_code=401)
+
+    def _model(self, messages: Any) -> str:
+        """The model where none was named."""
+        given = os.environ.get("GLM_MODEL") or self._served
+        if given:
+            return given
+        if self._official:
+            return IMAGE_MODEL if '"image_url"' in _encode(messages).decode() else TEXT_MODEL
+        names = [model["id"] for model in self.request("GET", "/models")["data"]]
+        if len(names) != 1:
+            raise GLMValueError("name a model (model= or GLM_MODEL): the server has " + ", ".join(names))
+        self._served = names[0]
+        return self._served
+
+    def _call(self, method: str, path: str, read: Any, body: Any, timeout: Any, extra_headers: Any) -> Any:
+        """The path of every call: one encoding, one deadline, retry; a new token is not a retry."""
+        self._check_key()
+        headers, extra_headers = _headers(self._headers, extra_headers), None
+        if body is not None:
+            headers.setdefault("Content-type", "application/json")
+        data = body if body is None or isinstance(body, bytes) else _encode(body)
+        limits = self._timeout if timeout is None else Timeout.of(timeout)
+        deadline = _Deadline(limits.total, limits.read)
+
+        def attempt() -> Any:
+            try:
+                return self._send(method, path, data, headers, limits, deadline, read)
+            except APIAuthenticationError as error:
+                date, row = error.__dict__.get("date"), ERROR_CODES.get(error.code or "")
+                skew = (date or 0.0) - time.time()
+                known = abs(skew - self._skew) <= CLOCK_SKEW
+                if known or not date or not self._signs or not row or row.retry != "sign":
+                    raise
+                self._skew = skew
+            return self._send(method, path, data, headers, limits, deadline, read)
+
+        return retry(attempt, max_retries=self._options["max_retries"], deadline=deadline.end)
+
+    def _send(self, method: str, path: str, data: Any, headers: Any, limits: Any, deadline: Any, read: Any) -> Any:
+        """One attempt: send, and read what comes; anything but a 2xx raises."""
+        from urllib.error import HTTPError
+        from urllib.request import OpenerDirector, Request
+        if self._opener is None:
+            opener = OpenerDirector()
+            opener.add_handler(self._handler)  # type: ignore[arg-type]
+            self._opener = opener
+        request = Request(self._base + path, data, method=method)  # type: Any
+        request.deadline, request.limits, request.hints = deadline, limits, self._hints
+        request.phase, request.where = "request", f"{method} {self._base}{path}"
+        request.unredirected_hdrs = dict(headers)
+        if self._key:
+            now = time.time() + self._skew
+            key = _Secret(generate_token(self._key, TOKEN_TTL, now) if self._signs else self._key)
+            request.unredirected_hdrs.setdefault("Authorization", _Secret("Bearer " + key))
+        start, reply, result = time.monotonic(), None, None  # type: float, Any, Any
+        try:
+            try:
+                response = self._opener.open(request, timeout=deadline.left())
+            except HTTPError as error:
+                response = error  # what other openers make of a refusal
+            except Exception as error:
+                raise _connection_error(error, request) from _bare(error)
+            reply = _Reply(response, request)
+            if not 200 <= reply.status < 300:
+                raise reply.error()
+            result = read(reply)
+            return result
+        except GLMError as error:
+            result = error
+            raise
+        finally:
+            logging = sys.modules.get("logging")
+            if logging:
+                usage = result.get("usage") if isinstance(result, dict) else None
+                logging.getLogger("glm").debug(
+                    "%s: status %s, code %s, request %s, %.3f s, %s tokens", request.where,
+                    reply and reply.status, getattr(result, "code", None),
+                    getattr(result, "request_id", None), time.monotonic() - start,
+                    usage and usage.get("total_tokens"))
+            del result, reply
+
+    def _hints(self, kind: int, code: str, headers: Any) -> "List[str]":
+        """What else may be the reason of a refusal."""
+        hints = []
+        if 300 <= kind < 400:
+            hints.append(f"no redirect is followed; this one names {headers.get('location')!r:.200}")
+        if kind == 401 and (self._signs or not self._key):
+            hints.append('auth="key" sends the key itself' if self._key else self._no_key)
+        if self._official and (kind in (401, 404) or code == "1113"):
+            others = (url for url in BASE_URLS.values() if url != self._base)
+            hints.append("the key may belong to another base_url: " + ", ".join(others))
+        elif kind == 404:
+            hints.append("is the base_url right? Most end in /v1")
+        return hints
+
+ZhipuAI = ZhipuAiClient = OpenAI = GLM
+
+# -- Conversation ------------------------------------------------------------------------------
+
+class Conversation:
+    """Several turns; one that fails, or is abandoned, leaves messages as they were."""
+
+    def __init__(self, client: GLM, system: "Optional[str]" = None, **params: Any) -> None:
+        self.client, self.params = client, params
+        self.messages = [{"role": "system", "content": system}] if system else []  # type: List[Any]
+
+    def ask(self, prompt: str, images: "Iterable[Any]" = (), **params: Any) -> str:
+        """Return the answer's text; the turn is then part of messages."""
+        return "".join(self.stream(prompt, images, **params))
+
+    def stream(self, prompt: str, images: "Iterable[Any]" = (), **params: Any) -> "Iterator[str]":
+        """Yield the answer's text as it comes; at its end the turn is part of messages."""
+        turn = _turn(prompt, images)
+        params = {**self.params, **params, "messages": self.messages + turn, "stream": True}
+        stream = self.client.chat.completions.create(**params)
+        return _pieces(stream, lambda whole: self.messages.extend([*turn, whole.choices[0].message]))
+
+# -- Command line ------------------------------------------------------------------------------
+
+class _Writer:
+    """Text to stdout or stderr: UTF-8 to pipes and files, its code page and no ESC to a terminal."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream, self.half, self.last, self.wrote = stream, "", "\n", False
+        self.terminal = stream.isatty()
+        self.coding = stream.encoding if self.terminal and stream.encoding else "utf-8"
+        if self.coding.lower() in ("ascii", "us-ascii", "ansi_x3.4-1968"):
+            self.coding = "utf-8"  # LANG=C says nothing about the terminal
+
+    def write(self, text: str, more: bool = False) -> None:
+        """Write; if there is more, half of a surrogate pair waits for the other half."""
+        text, self.half = self.half + text, ""
+        if more and "\ud800" <= text[-1:] <= "\udbff":
+            text, self.half = text[:-1], text[-1]
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        if self.terminal:
+            keep = lambda char: char in "\n\t" or " " <= char < "\x7f" or char > "\x9f"  # noqa: E731
+            text = "".join(char if keep(char) else f"\\x{ord(char):02x}" for char in text)
+        self.last, self.wrote = text[-1:] or self.last, self.wrote or bool(text)
+        self.stream.buffer.write(text.encode(self.coding, "replace"))
+        self.stream.buffer.flush()
+
+    def end(self) -> None:
+        self.write("" if self.last == "\n" and not self.half else "\n")
+
+def _parser() -> Any:
+    import argparse
+    parser = argparse.ArgumentParser(
+        prog="glm.py", usage="%(prog)s [options] [prompt ...]", allow_abbrev=False,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, 26, 26, 79),
+        description="Ask a GLM model. The prompt is the words, stdin, or both; the answer alone\n"
+        "goes to stdout. The key: " + ", ".join(KEYS[:3]) + ".",
+        epilog="exit codes: 0 fine, 1 other, 2 usage or unreadable file, 3 key, 4 quota or\n"
+        "balance, 5 content filter, 6 rate limit, 7 network or server, 8 answer cut\n"
+        "short, empty or past the context, 130 interrupted, 141 closed pipe")
+    for row in """
+-m --model NAME | model, else GLM_MODEL, else a free one
+-s --system TEXT | system prompt
+-t --temperature X | sampling temperature
+--max-tokens N | most tokens to answer with, thinking included
+-i --image FILE|URL|- | show an image (again for more)
+-P --param KEY=JSON | any other field of the request (again for more)
+--think | think first
+--no-think | do not think
+--effort LEVEL | reasoning_effort: low, high, max
+--show-thinking | thoughts to stderr
+--no-stream | the answer in one piece
+--json | the whole reply as JSON; an error as a line of JSON on stderr
+--usage | numbers of tokens to stderr
+-v --verbose | requests to stderr
+--base-url URL | a URL, or bigmodel, zai, bigmodel-coding, zai-coding
+--auth jwt|key | send a signed token, or the key itself
+--key-file FILE | read the key from a file
+--env-file FILE | read variables from a file of NAME=value lines
+--timeout SECONDS | longest silence; total=SECONDS for the whole call
+--ca-file FILE | trust these certificates too
+--proxy URL|off | proxy, in place of the environment's
+--curl | print the request as a command for sh, without the key
+--models | list the models that the server names
+--explain CODE | say what an error code means
+--version | say which release this is
+""".strip().splitlines():
+        left, text = row.split(" | ")
+        names = [word for word in left.split() if word[0] == "-"]
+        value = left.split()[len(names) :]
+        how = {"metavar": value[0]} if value else {"action": "store_true"}  # type: Dict[str, Any]
+        if names[0] in ("-i", "-P"):
+            how.update(action="append", default=[])
+        parser.add_argument(*names, help=text, **how)
+    return parser
+
+def _parse(argv: "List[str]") -> Any:
+    argv = [os.fsencode(word).decode("utf-8", "replace") for word in argv]
+    cut = argv.index("--") if "--" in argv else len(argv)
+    parser = _parser()
+    args, words = parser.parse_known_args(argv[:cut])
+    unknown = [word for word in words if word[0:1] == "-" and word != "-" and " " not in word]
+    if unknown:
+        parser.error(f"no such option: {unknown[0]} (words that start with - go after --)")
+    args.words = words + argv[cut + 1 :]
+    return args
+
+def _number(text: "Optional[str]", name: str, kind: "Callable[[str], Any]" = float) -> Any:
+    try:
+        return None if text is None else kind(text)
+    except ValueError:
+        raise GLMValueError(f"{name}: not a number: {text}") from None
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+def _decode_bytes(data: bytes) -> str:
+    """Text in UTF-8, UTF-16 with its mark, or the locale's coding."""
+    import locale
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", "replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode(locale.getpreferredencoding(False), "replace")
+
+def _stdin(wait: float) -> bytes:
+    """All of stdin, or nothing if it has not begun after so many seconds."""
+    import threading
+    blocks, begun = [], threading.Event()  # type: List[bytes], threading.Event
+
+    def read() -> None:
+        while not blocks or blocks[-1]:
+            blocks.append(os.read(0, 65536))  # sys.stdin has a lock that would hold up the exit
+            begun.set()
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    if not begun.wait(wait):
+        _Writer(sys.stderr).write("glm.py: nothing came on stdin; passed over ('-' waits for it)\n")
+        return b""
+    thread.join()
+    return b"".join(blocks)
+
+def _prompt(args: Any) -> str:
+    words, dash = " ".join(word for word in args.words if word != "-"), "-" in args.words
+    piped = ""
+    if sys.stdin and "-" not in args.image and (dash or not sys.stdin.isatty()):
+        piped = _decode_bytes(_stdin(3.0 if words and not dash else 1e6)).rstrip("\r\n")
+    prompt = "\n\n".join(part for part in (words, piped) if part.strip())
+    if not prompt:
+        raise GLMValueError("no prompt: give it as words or on stdin; --help tells more")
+    return prompt
+
+def _request(args: Any) -> "Dict[str, Any]":
+    """The fields of the request that the options ask for."""
+    import json
+    thinking = True if args.think else False if args.no_think else None
+    fields = {"model": args.model, "reasoning_effort": args.effort, "thinking": thinking,
+              "temperature": _number(args.temperature, "--temperature"),
+              "max_tokens": _number(args.max_tokens, "--max-tokens", int)}
+    for pair in args.param:
+        name, found, value = pair.partition("=")
+        try:
+            fields[name] = json.loads(value)
+        except ValueError:
+            if not found or value[:1] in ("{", "[", '"'):
+                raise GLMValueError(f"--param: KEY=JSON, not {pair}") from None
+            fields[name] = value
+    images = (image_part(_stdin(1e6) if image == "-" else image) for image in args.image)
+    prompt = [*images, {"type": "text", "text": _prompt(args)}]  # type: List[Any]
+    system = [{"role": "system", "content": args.system}] if args.system else []
+    prompt = prompt if prompt[1:] else prompt[0]["text"]
+    return dict(fields, messages=[*system, {"role": "user", "content": prompt}])
+
+def _client(args: Any, key: Any = None, opener: Any = None) -> GLM:
+    total = (args.timeout or "").startswith("total=")
+    seconds = _number(args.timeout and args.timeout[6 * total :], "--timeout")
+    timeout = Timeout(total=seconds) if total else seconds or Timeout()
+    return GLM(key, args.base_url, auth=args.auth, timeout=timeout, ca_file=args.ca_file,
+               proxy=False if args.proxy == "off" else args.proxy, opener=opener)
+
+def _curl(args: Any) -> str:
+    """The request as a command: key and body are here-documents, so neither is an argument."""
+    from shlex import quote
+    sent = []
+
+    class Recorder:
+        def open(self, request: Any, timeout: Any) -> Any:
+            sent.append(request)
+            raise SystemExit
+
+    body = _request(args)
+    name = next((name for name in KEYS if os.environ.get(name)), KEYS[0])
+    try:
+        client = _client(args, None, Recorder())
+    except GLMValueError as error:
+        if error.status_code != 401:
+            raise
+        client = _client(args, "-", Recorder())  # no key is needed to print
+    try:
+        client.chat.completions.create(stream=not args.no_stream, **body)
+    except SystemExit:
+        pass
+    if sent[0].data is None:
+        raise GLMValueError("--curl: name a model with -m")
+    head = f"Authorization: Bearer ${name}\n" if sent[0].has_header("Authorization") else ""
+    return (f"tr -d '\\n' <<'BODY' | curl -sSN -H @/dev/fd/3 --data-binary @- {quote(sent[0].full_url)} 3<<HEAD\n"
+            f"{sent[0].data.decode()}\nBODY\n{head}Content-Type: application/json\nHEAD\n")
+
+def _answer(client: GLM, fields: "Dict[str, Any]", args: Any, out: _Writer, log: _Writer) -> None:
+    start, first = time.monotonic(), 0.0
+    try:
+        if args.no_stream:
+            whole = client.chat.completions.create(**fields)
+            if not args.json:
+                out.write(whole.choices[0].message.content or "")
+        else:
+            with client.chat.completions.create(stream=True, **fields) as stream:
+                for chunk in stream:
+                    first = first or time.monotonic() - start
+                    for choice in chunk.choices or ():
+                        if args.show_thinking and choice.delta.reasoning_content:
+                            log.write(choice.delta.reasoning_content, more=True)
+                        if choice.delta.content and not args.json:
+                            if log.last != "\n":
+                                log.write("\n")
+                            out.write(choice.delta.content, more=True)
+            whole = stream.completion
+        if args.json:
+            out.write(whole.model_dump_json() + "\n")
+    finally:
+        log.end()
+        out.end()
+    if args.usage and whole.usage:
+        log.write(f"tokens: {whole.usage.model_dump_json()}, {time.monotonic() - start:.1f} s\n")
+    text_of(whole)
+    if whole.choices[0].finish_reason == "length":
+        log.write("glm.py: the answer is cut at max_tokens\n")
+
+def _exit_code(error: BaseException, shown: bool) -> int:
+    row = ERROR_CODES.get(getattr(error, "code", None) or "")
+    status = getattr(error, "status_code", None) or 0
+    if isinstance(error, FinishReasonError):
+        return 5 if error.finish_reason == "sensitive" else 8
+    if shown:
+        return 8
+    if row:
+        return row.exit
+    if isinstance(error, (OSError, GLMValueError)):
+        return 3 if status == 401 else 2
+    if isinstance(error, APIConnectionError) or status >= 500 or status == 408:
+        return 7
+    return {401: 3, 402: 4, 403: 3, 429: 6}.get(status, 1)
+
+def _command(args: Any, out: _Writer, log: _Writer) -> None:
+    if args.env_file and not load_env(args.env_file):
+        raise GLMValueError(f"--env-file: nothing in {args.env_file}")
+    if args.verbose:
+        import logging
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger("glm").setLevel(logging.DEBUG)
+    if args.version:
+        out.write(f"glm.py {__version__}\n")
+    elif args.explain:
+        out.write(explain(args.explain) + "\n")
+    elif args.curl:
+        out.write(_curl(args))
+    else:
+        fields = {} if args.models else _request(args)
+        key = _Secret(_decode_bytes(_read(args.key_file))) if args.key_file else None
+        with _client(args, key) as client:
+            if args.models:
+                out.write("".join(m["id"] + "\n" for m in client.request("GET", "/models")["data"]))
+            else:
+                _answer(client, fields, args, out, log)
+
+def main(argv: "Optional[List[str]]" = None) -> int:
+    """Run the command line and return its exit code."""
+    args = _parse(sys.argv[1:] if argv is None else argv)
+    out, log = _Writer(sys.stdout), _Writer(sys.stderr)
+    try:
+        _command(args, out, log)
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the flush at exit complains
+        return 141
+    except Exception as error:
+        code, text = _exit_code(error, out.wrote), str(error) or type(error).__name__
+        if args.json:
+            names = "code retryable request_id retry_at partial".split()
+            facts = Record({name: getattr(error, name, None) for name in names}, message=text, exit=code)
+            text = Record(error=facts).model_dump_json(default=str)
+        log.write(text + "\n" if args.json else f"glm.py: {text}\n")
+        return code
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1828 @@
+"""Tests of glm.py, and the stand-in service that they and newcomers without a key use.
+
+    python3 -m pytest test_glm.py             the tests (nothing but pytest is needed)
+    python3 test_glm.py "Say hello"           glm.py's command line against the stand-in
+    python3 test_glm.py --serve               the stand-in alone, for any client
+"""
+import base64
+import hashlib
+import hmac
+import json
+import os
+import socket
+import ssl
+import struct
+import sys
+import threading
+import time
+from collections import deque, namedtuple
+
+import glm
+
+# -- Stand-in service --------------------------------------------------------------------------
+
+KEY = "standin.0f1e2d3c"
+CLOSE, RESET = "close", "reset"  # what a scripted reply may end with
+Seen = namedtuple("Seen", "method path headers body")  # a request as it came
+
+
+def reply(body, status=200, **headers):
+    """The bytes of a reply: body is JSON, text or bytes."""
+    if not isinstance(body, (bytes, str)):
+        body = json.dumps(body, ensure_ascii=False)
+        headers.setdefault("content_type", "application/json")
+    body = body.encode("utf-8", "replace") if isinstance(body, str) else body
+    headers.setdefault("content_length", len(body))
+    headers.setdefault("date", time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime()))
+    lines = ["{}: {}\r\n".format(k.replace("_", "-"), v) for k, v in headers.items() if v is not None]
+    return ("HTTP/1.1 {} x\r\n{}\r\n".format(status, "".join(lines))).encode("latin-1") + body
+
+
+def failure(code, status=400, message="no", **headers):
+    return reply({"error": {"code": str(code), "message": message}}, status, **headers)
+
+
+def chunk(content=None, finish=None, **more):
+    """One event of a stream, as the service sends it."""
+    usage = more.pop("usage", None)
+    delta = dict({"role": "assistant"}, **({} if content is None else {"content": content}), **more)
+    choice = dict({"index": 0, "delta": delta}, **({"finish_reason": finish} if finish else {}))
+    event = {"id": "2026", "created": 1, "model": "glm-stand-in", "choices": [choice]}
+    return dict(event, usage=usage) if usage else event
+
+
+def events(*items, end="\n"):
+    """Server-sent events: dicts as JSON, text as it is."""
+    blank = end + end
+    texts = [i if isinstance(i, str) else json.dumps(i, ensure_ascii=False) for i in items]
+    return "".join("data: " + text + blank for text in texts).encode("utf-8", "replace")
+
+
+def stream(body, chunked=True, sizes=None, end=b"0\r\n\r\n", **headers):
+    """The bytes of a streamed reply; sizes: of the HTTP chunks, one for each event if not given."""
+    headers = dict({"content_type": "text/event-stream;charset=UTF-8"}, **headers)
+    if not chunked:
+        return reply(body, content_length=None, connection="close", **headers)
+    parts, rest = [], body
+    while rest:
+        size = sizes or rest.find(b"\n\n") + 2 if sizes or b"\n\n" in rest else len(rest)
+        piece, rest = rest[:size], rest[size:]
+        parts.append(b"%x\r\n%s\r\n" % (len(piece), piece))
+    head = reply(b"", content_length=None, transfer_encoding="chunked", **headers)
+    return head + b"".join(parts) + end
+
+
+ANSWER = [chunk("Hel"), chunk("lo"), chunk("", "stop", usage={"total_tokens": 7}), "[DONE]"]
+
+
+def decode_token(token, secret):
+    """The claims of a JWT, None where its signature is not right."""
+    text, _, signature = token.rpartition(".")
+    good = hmac.new(secret.encode(), text.encode(), hashlib.sha256).digest()
+    if base64.urlsafe_b64encode(good).decode().rstrip("=") != signature:
+        return None
+    return json.loads(base64.urlsafe_b64decode(text.split(".")[1] + "==").decode())
+
+
+class Service:
+    """A GLM service on loopback: scripted replies first, then what a real one might say.
+
+    A scripted reply is bytes, or a list of bytes, numbers (seconds to wait), CLOSE and RESET.
+    """
+
+    def __init__(self, context=None, port=0, clock=0.0):
+        self.context, self.clock = context, clock
+        self.replies, self.requests, self.connections, self.gate = deque(), [], 0, threading.Event()
+        self.most, self.open = 0, 0
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind(("127.0.0.1", port))
+        self.listener.listen(512)
+        self.port = self.listener.getsockname()[1]
+        self.url = "http{}://127.0.0.1:{}/api/paas/v4".format("s" if context else "", self.port)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self):
+        self.gate.set()
+        self.listener.close()
+
+    def _accept(self):
+        while True:
+            try:
+                peer, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
+
+    def _serve(self, peer):
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            if self.context:
+                peer = self.context.wrap_socket(peer, server_side=True)
+            data = b""
+            while True:
+                while b"\r\n\r\n" not in data:
+                    block = peer.recv(65536)
+                    if not block:
+                        return
+                    data += block
+                head, _, data = data.partition(b"\r\n\r\n")
+                lines = head.decode("latin-1").split("\r\n")
+                method, path, _ = lines[0].split(" ")
+                headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines[1:])}
+                size = int(headers.get("content-length", 0))
+                parts = [data]
+                have = len(data)
+                while have < size:
+                    block = peer.recv(1 << 20)
+                    if not block:
+                        return
+                    parts.append(block)
+                    have += len(block)
+                body, data = b"".join(parts)[:size], b"".join(parts)[size:]
+                seen = Seen(method, path, headers, body)
+                self.requests.append(seen)
+                if method == "CONNECT":
+                    return self._tunnel(peer, path)
+                if self._write(peer, self._choose(seen)):
+                    return
+        except OSError:
+            pass
+        finally:
+            peer.close()
+
+    def _write(self, peer, parts):
+        for part in [parts] if isinstance(parts, bytes) else parts:
+            if part is RESET:
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            if part in (CLOSE, RESET):
+                return True
+            if isinstance(part, bytes):
+                peer.sendall(part)
+            elif self.gate.wait(part):
+                return True
+        return b"connection: close" in (parts if isinstance(parts, bytes) else b"")[:999]
+
+    def _tunnel(self, peer, path):
+        """Be a proxy: let the two ends talk. The name is not looked up: all is on loopback."""
+        if self.replies:
+            return self._write(peer, self.replies.popleft())
+        other = socket.create_connection(("127.0.0.1", int(path.rpartition(":")[2])))
+        peer.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+
+        def copy(source, target):
+            try:
+                for block in iter(lambda: source.recv(65536), b""):
+                    target.sendall(block)
+            except OSError:
+                pass
+            target.close()
+
+        thread = threading.Thread(target=copy, args=(other, peer), daemon=True)
+        thread.start()
+        copy(peer, other)
+        thread.join(1)
+
+    def _choose(self, seen):
+        try:
+            return self.replies.popleft()
+        except IndexError:
+            return self.answer(seen)
+
+    def answer(self, seen):
+        """What the real service might say."""
+        sent = seen.headers.get("authorization", "").replace("Bearer ", "")
+        date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + self.clock))
+        if sent.count(".") == 2:
+            claims = decode_token(sent, KEY.split(".")[1])
+            now = (time.time() + self.clock) * 1000
+            if not claims:
+                return failure(1002, 401, "令牌非法", date=date)
+            if not claims["timestamp"] - 60000 < now < claims["exp"]:
+                return failure(1003, 401, "令牌已过期", date=date)
+        elif sent != KEY:
+            return failure(1000 if sent else 1001, 401, "身份验证失败", date=date)
+        path = seen.path.split("/api/paas/v4")[-1]
+        if path == "/models":
+            return reply({"object": "list", "data": [{"id": "glm-stand-in", "object": "model"}]})
+        if path == "/chat/completions" and seen.method == "POST":
+            return self.chat(json.loads(seen.body.decode()))
+        return reply({"status": 404, "error": "Not Found", "path": seen.path}, 404)
+
+    def chat(self, body):
+        last = body["messages"][-1]
+        text = last["content"]
+        if isinstance(text, list):
+            text = " ".join(part.get("text", "(" + part["type"] + ")") for part in text)
+        if not any(message.get("role") in ("user", "tool") for message in body["messages"]):
+            return failure(1214, 400, "messages 参数非法")
+        message = {"role": "assistant", "content": "You said: " + str(text)}
+        wish = body.get("thinking") or {}, body.get("chat_template_kwargs") or {}
+        if wish[0].get("type") == "enabled" or wish[1].get("enable_thinking"):
+            message["reasoning_content"] = "They said something."
+        tools = [tool for tool in body.get("tools") or [] if tool["type"] == "function"]
+        finish = "stop"
+        if tools and last["role"] != "tool":
+            call = {"name": tools[0]["function"]["name"], "arguments": '{"location": "北京"}'}
+            call = {"id": "call_1", "type": "function", "index": 0, "function": call}
+            message, finish = {"role": "assistant", "content": None, "tool_calls": [call]}, "tool_calls"
+        words = len(str(text).split())
+        usage = {"prompt_tokens": words, "completion_tokens": words + 2, "total_tokens": 2 * words + 2}
+        ident = {"id": "20261121", "created": int(time.time()), "model": body["model"], "request_id": "r1"}
+        if not body.get("stream"):
+            choice = {"index": 0, "finish_reason": finish, "message": message}
+            return reply(dict(ident, choices=[choice], usage=usage))
+        pieces = [{"reasoning_content": message["reasoning_content"]}] if message.get("reasoning_content") else []
+        pieces += [{"tool_calls": message["tool_calls"]}] if message.get("tool_calls") else []
+        content = message["content"] or ""
+        pieces += [{"content": content[i : i + 4]} for i in range(0, len(content), 4)]
+        rows = [dict(ident, choices=[{"index": 0, "delta": dict({"role": "assistant"}, **p)}]) for p in pieces]
+        ending = {"index": 0, "finish_reason": finish, "delta": {"role": "assistant", "content": ""}}
+        return stream(events(*rows, dict(ident, choices=[ending], usage=usage), "[DONE]"))
+
+
+def main(argv):
+    service = Service(port=8000 if argv == ["--serve"] else 0)
+    if argv == ["--serve"]:
+        print("A stand-in for the GLM service (no model behind it) at", service.url)
+        print("export GLM_BASE_URL={} GLM_API_KEY={}".format(service.url, KEY))
+        try:
+            return service.gate.wait() and 0
+        except KeyboardInterrupt:
+            return 130
+    print("[stand-in service on loopback: no model answers, it repeats]", file=sys.stderr)
+    os.environ.update(GLM_API_KEY=KEY, GLM_BASE_URL=service.url, GLM_AUTH="jwt")
+    os.environ.setdefault("GLM_MODEL", "glm-stand-in")
+    return glm.main(argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
+
+import copy
+import pickle
+import random
+import re
+import signal
+import subprocess
+import traceback
+
+import pytest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+MESSAGES = [{"role": "user", "content": "Hi"}]
+LINUX = sys.platform.startswith("linux")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch):
+    """No key, proxy or base URL of the machine that the tests run on."""
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy") or name.startswith(("GLM_", "ZAI_", "ZHIPU")):
+            monkeypatch.delenv(name)
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+
+
+@pytest.fixture
+def service():
+    one = Service()
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def client(service):
+    with glm.GLM(KEY, service.url, max_retries=0, timeout=5) as one:
+        yield one
+
+
+def ask(client, **params):
+    return client.chat.completions.create(model="m", messages=MESSAGES, **params)
+
+
+def caught(call, kind=glm.GLMError):
+    with pytest.raises(kind) as info:
+        call()
+    return info.value
+
+
+# -- Certificates: P-256 in pure Python, so that the tests need no openssl ------------------------
+
+PRIME = 2**256 - 2**224 + 2**192 + 2**96 - 1
+ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+BASE = (0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
+        0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5)
+
+
+def add(one, two):
+    if one is None or two is None:
+        return one or two
+    if one[0] == two[0] and (one[1] + two[1]) % PRIME == 0:
+        return None
+    if one == two:
+        slope = (3 * one[0] ** 2 - 3) * pow(2 * one[1], PRIME - 2, PRIME)
+    else:
+        slope = (two[1] - one[1]) * pow(two[0] - one[0], PRIME - 2, PRIME)
+    x = (slope * slope - one[0] - two[0]) % PRIME
+    return x, (slope * (one[0] - x) - one[1]) % PRIME
+
+
+def times(number, point):
+    total = None
+    while number:
+        total, point, number = add(total, point) if number & 1 else total, add(point, point), number >> 1
+    return total
+
+
+def der(tag, *parts):
+    body = b"".join(parts)
+    size = len(body)
+    head = bytes([size]) if size < 128 else bytes([0x82]) + size.to_bytes(2, "big")
+    return bytes([tag]) + head + body
+
+
+def integer(number):
+    return der(2, number.to_bytes(number.bit_length() // 8 + 1, "big"))
+
+
+def oid(text):
+    numbers = [int(part) for part in text.split(".")]
+    out = [numbers[0] * 40 + numbers[1]]
+    for number in numbers[2:]:
+        row = [number & 127]
+        while number > 127:
+            number >>= 7
+            row.insert(0, number & 127 | 128)
+        out += row
+    return der(6, bytes(out))
+
+
+def pem(label, data):
+    text = base64.encodebytes(data).decode().replace("\n", "")
+    lines = "\n".join(text[i : i + 64] for i in range(0, len(text), 64))
+    return "-----BEGIN {0}-----\n{1}\n-----END {0}-----\n".format(label, lines)
+
+
+def make_certificate(*names):
+    """A self-signed certificate for host names and 127.0.0.1, and its key, as PEM."""
+    secret = random.SystemRandom().randrange(1, ORDER)
+    public = b"\0\4" + b"".join(number.to_bytes(32, "big") for number in times(secret, BASE))
+    signed_by = der(0x30, oid("1.2.840.10045.4.3.2"))
+    name = der(0x30, der(0x31, der(0x30, oid("2.5.4.3"), der(0x0C, b"glm.py test CA"))))
+    key = der(0x30, der(0x30, oid("1.2.840.10045.2.1"), oid("1.2.840.10045.3.1.7")), der(3, public))
+    hosts = [der(0x82, host.encode()) for host in names] + [der(0x87, b"\x7f\0\0\1")]
+    identity = der(4, hashlib.sha1(public[1:]).digest())
+    extensions = (
+        der(0x30, oid("2.5.29.19"), der(1, b"\xff"), der(4, der(0x30, der(1, b"\xff")))),
+        der(0x30, oid("2.5.29.15"), der(1, b"\xff"), der(4, der(3, b"\2\x84"))),
+        der(0x30, oid("2.5.29.17"), der(4, der(0x30, *hosts))),
+        der(0x30, oid("2.5.29.14"), der(4, identity)),
+        der(0x30, oid("2.5.29.35"), der(4, der(0x30, b"\x80" + identity[1:]))),
+    )
+    body = der(0x30, der(0xA0, integer(2)), integer(random.getrandbits(64)), signed_by, name,
+               der(0x30, der(0x17, b"200101000000Z"), der(0x17, b"491231235959Z")), name, key,
+               der(0xA3, der(0x30, *extensions)))
+    nonce = random.SystemRandom().randrange(1, ORDER)
+    r = times(nonce, BASE)[0] % ORDER
+    digest = int.from_bytes(hashlib.sha256(body).digest(), "big")
+    s = pow(nonce, ORDER - 2, ORDER) * (digest + r * secret) % ORDER
+    certificate = der(0x30, body, signed_by, der(3, b"\0" + der(0x30, integer(r), integer(s))))
+    private = der(0x30, integer(1), der(4, secret.to_bytes(32, "big")),
+                  der(0xA0, oid("1.2.840.10045.3.1.7")), der(0xA1, der(3, public)))
+    return pem("CERTIFICATE", certificate), pem("EC PRIVATE KEY", private)
+
+
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory):
+    """(server context, path of the certificate that signs it)"""
+    folder = tmp_path_factory.mktemp("tls")
+    certificate, key = make_certificate("localhost", "glm.test")
+    for name, text in (("ca.pem", certificate), ("key.pem", key)):
+        (folder / name).write_text(text)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if hasattr(ssl, "PROTOCOL_TLS_SERVER") else ssl.PROTOCOL_TLS)
+    context.load_cert_chain(str(folder / "ca.pem"), str(folder / "key.pem"))
+    return context, str(folder / "ca.pem")
+
+
+@pytest.fixture
+def secure(tls):
+    one = Service(tls[0])
+    yield one
+    one.close()
+
+
+# -- Constants ---------------------------------------------------------------------------------
+
+CODES = """500 401 1000 1001 1002 1003 1004 1005 1100 1110 1111 1112 1113 1120 1121 1200 1210 1211
+1212 1213 1214 1215 1220 1221 1222 1230 1231 1234 1261 1300 1301 1302 1303 1304 1305 1308 1309 1310
+1311 1313 1314 1315 1316 1317 1318 1319 1320 1321""".split()
+
+
+def test_every_code_of_the_vendors_lists_is_there():
+    assert sorted(glm.ERROR_CODES) == sorted(CODES)
+    for code, row in glm.ERROR_CODES.items():
+        assert row.retry in ("yes", "no", "sign", "until") and row.exit in range(1, 9), code
+        assert re.search("[\u4e00-\u9fff]", row.zh) and row.en.isascii() if hasattr(str, "isascii") else row.en
+        assert row.zh in glm.explain(code) and row.en in glm.explain(int(code))
+    assert "not a known code" in glm.explain("9999")
+    for code in ("1113", "1210", "1302", "1308"):
+        assert glm.ADVICE[code] in glm.explain(code)
+
+
+# -- Errors ------------------------------------------------------------------------------------
+
+STATUS_CLASSES = {
+    400: glm.APIRequestFailedError, 401: glm.APIAuthenticationError, 403: glm.PermissionDeniedError,
+    404: glm.NotFoundError, 429: glm.APIReachLimitError, 500: glm.APIInternalError,
+    503: glm.APIServerFlowExceedError,
+}
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_the_code_decides_class_and_retry(service, client, code):
+    row = glm.ERROR_CODES[code]
+    service.replies.append(failure(code, row.status or 409, "server says"))
+    error = caught(lambda: ask(client), glm.APIStatusError)
+    assert type(error) is STATUS_CLASSES.get(row.status, glm.APIStatusError)
+    assert error.code == code and error.retryable is (row.retry == "yes")
+    assert error.status_code == (row.status or 409)
+    assert row.zh in str(error) and row.en in str(error) and "server says" in str(error)
+    assert str(error) == error.message and service.url in str(error)
+
+
+# body, its code, its text: the shapes of api.md 5.3
+SHAPES = [
+    ({"error": {"code": "1214", "message": "bad"}}, "1214", "bad"),
+    ({"error": {"code": "1214", "message": "bad"}, "request_id": "r7"}, "1214", "bad"),
+    ({"code": 1214, "message": "bad"}, "1214", "bad"),
+    ({"code": 401, "msg": "bad", "success": False}, "401", "bad"),
+    ({"type": "error", "error": {"type": "x", "code": "1308", "message": "bad"}}, "1308", "bad"),
+    ({"status": 404, "error": "Not Found", "path": "/x"}, None, "Not Found"),
+    ({"object": "error", "message": "bad", "type": "x", "code": 400}, "400", "bad"),
+    ({"detail": "bad"}, None, "bad"),
+    ({"error": {"message": "bad", "code": None}}, None, "bad"),
+    ("<html>WAF</html>", None, "WAF"),
+    ("", None, "an empty body"),
+    ("[1, 2]", None, "[1, 2]"),
+]
+
+
+@pytest.mark.parametrize("body, code, text", SHAPES)
+def test_error_bodies_of_every_shape(service, client, body, code, text):
+    service.replies.append(reply(body, 422))
+    error = caught(lambda: ask(client), glm.APIStatusError)
+    assert error.code == code and text in str(error) and error.status_code == 422
+    assert error.request_id == ("r7" if "request_id" in body else None)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 408, 418, 429, 500, 502, 503, 529])
+def test_an_unknown_code_leaves_it_to_the_status(service, client, status):
+    service.replies.append(failure("9999", status, x_request_id="r9"))
+    error = caught(lambda: ask(client), glm.APIStatusError)
+    expected = STATUS_CLASSES.get(status, glm.APIInternalError if status >= 500 else glm.APIStatusError)
+    assert type(error) is expected and error.request_id == "r9"
+    assert error.retryable is (status in (408, 429) or status >= 500)
+
+
+# HTTP 200 that holds no answer; streamed as well
+BAD_200 = [
+    (reply({"error": {"code": "1000", "message": "no"}}), glm.APIAuthenticationError),
+    (reply({"code": 1302, "success": False, "msg": "no"}), glm.APIReachLimitError),
+    (reply({"code": 500, "msg": "404 NOT_FOUND", "success": False}), glm.APIInternalError),
+    (reply("<html>log in</html>", content_type="text/html"), glm.APIResponseValidationError),
+    (reply("{broken"), glm.APIResponseValidationError),
+    (reply("[]"), glm.APIResponseValidationError),
+    (reply("7"), glm.APIResponseValidationError),
+]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("bytes_, kind", BAD_200)
+def test_a_200_that_holds_no_answer(service, client, bytes_, kind, streamed):
+    service.replies.append(bytes_)
+    if streamed and kind is glm.APIResponseValidationError:
+        kind = glm.APIResponseError  # what is cut off and what is no JSON look alike
+    error = caught(lambda: ask(client, stream=streamed), kind)
+    assert service.url in str(error) or streamed
+
+
+@pytest.mark.parametrize("body", ["", {"id": "x"}, {"choices": []}, {"choices": None}, {"choices": [7]}])
+def test_a_200_without_choices(service, client, body):
+    service.replies.append(reply(body))
+    caught(lambda: ask(client), glm.APIResponseValidationError)
+
+
+def test_names_of_openai_and_zhipuai():
+    assert glm.ZhipuAI is glm.ZhipuAiClient is glm.OpenAI is glm.GLM
+    assert glm.APIError is glm.OpenAIError is glm.ZaiError is glm.ZhipuAIError is glm.GLMError
+    assert glm.BadRequestError is glm.APIRequestFailedError
+    assert glm.AuthenticationError is glm.APIAuthenticationError
+    assert glm.RateLimitError is glm.APIReachLimitError
+    assert glm.InternalServerError is glm.APIInternalError
+    assert issubclass(glm.APITimeoutError, glm.APIConnectionError)
+    assert issubclass(glm.StreamInterruptedError, glm.APIConnectionError)
+    assert issubclass(glm.APIConnectionError, glm.APIResponseError)
+    assert issubclass(glm.GLMValueError, ValueError) and not hasattr(glm, "ZaiClient")
+
+
+def test_errors_pickle_with_their_facts(service, client):
+    service.replies.append(failure(1308, 429, "reset at 2030-01-01 00:00:00", retry_after=3))
+    error = caught(lambda: ask(client))
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error) and again.__dict__ == error.__dict__ and str(again) == str(error)
+    assert again.retry_after == 3.0 and again.body == {"error": {"code": "1308", "message": again.body.error.message}}
+
+
+def stamp(seconds):
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + 8 * 3600 + seconds))
+
+
+@pytest.mark.parametrize("wording", ["reset at {}", "您的限额将在 {} 重置。", "{} 后可继续使用"])
+@pytest.mark.parametrize("seconds, good", [(3600, True), (-60, False), (33 * 86400, False)])
+def test_retry_at_is_utc_plus_8_and_plausible(service, client, wording, seconds, good):
+    service.replies.append(failure(1308, 429, wording.format(stamp(seconds))))
+    error = caught(lambda: ask(client))
+    assert not error.retryable and len(service.requests) == 1
+    assert abs(error.retry_at.timestamp() - time.time() - seconds) < 2 if good else error.retry_at is None
+
+
+# status, code, words that the error must hold
+HINTS = [
+    (429, "1113", "https://open.bigmodel.cn/api/coding/paas/v4"),
+    (401, "1000", "https://api.z.ai/api/paas/v4"),
+    (404, None, "https://open.bigmodel.cn/api/coding/paas/v4"),
+]
+
+
+class Answers:
+    """An opener that answers by itself: for hosts that no test may reach."""
+
+    def __init__(self, *replies):
+        self.replies, self.requests = list(replies), []
+
+    def open(self, request, timeout=None):
+        from http.client import HTTPResponse
+
+        self.requests.append(request)
+        data = self.replies.pop(0)
+
+        class Sock:
+            def makefile(self, mode):
+                import io
+
+                return io.BytesIO(data)
+
+        response = HTTPResponse(Sock(), method=request.get_method())
+        response.begin()
+        return response
+
+
+@pytest.mark.parametrize("status, code, words", HINTS)
+def test_other_base_urls_are_named(status, code, words):
+    opener = Answers(failure(code, status))
+    error = caught(lambda: ask(glm.GLM(KEY, auth="key", opener=opener)))
+    assert words in str(error) and len(opener.requests) == 1
+    assert "other base_url: https://open.bigmodel.cn/api/paas/v4," not in str(error)
+
+
+# -- Records -----------------------------------------------------------------------------------
+
+
+def test_a_record_is_a_dict_with_attributes(service, client):
+    answer = ask(client)
+    assert answer.choices[0].message.content == answer["choices"][0]["message"]["content"]
+    assert answer.choices[0].message.tool_calls is None and answer.web_search is None
+    assert json.loads(answer.model_dump_json()) == answer.model_dump() == answer
+    assert type(answer.model_dump()["choices"][0]) is dict
+    assert pickle.loads(pickle.dumps(answer)) == copy.deepcopy(answer) == copy.copy(answer) == answer
+    assert type(copy.deepcopy(answer).choices[0]) is glm.Record
+    with pytest.raises(AttributeError) as info:
+        answer.chioces
+    assert "chioces" in str(info.value) and "choices" in str(info.value)
+    answer.extra = 1
+    assert answer["extra"] == 1 and not hasattr(answer, "missing")
+
+
+def test_reasoning_has_two_names():
+    assert glm.Record(reasoning="x").reasoning_content == "x"
+    assert glm.Record(reasoning_content="y").reasoning_content == "y"
+    assert glm.Record().reasoning_content is None
+
+
+# -- Tokens ------------------------------------------------------------------------------------
+
+GOLDEN = (  # PyJWT 2.8 made it of abc.secret at 1700000000
+    "eyJhbGciOiJIUzI1NiIsInNpZ25fdHlwZSI6IlNJR04iLCJ0eXAiOiJKV1QifQ.eyJhcGlfa2V5IjoiYWJjIiwiZXhwIjox"
+    "NzAwMDAwMjEwMDAwLCJ0aW1lc3RhbXAiOjE3MDAwMDAwMDAwMDB9.-1KQNVMlidOlPPJa4q-T_H6qDPzh6QGSwex6an159PQ"
+)
+
+
+def test_a_token_is_what_pyjwt_makes():
+    assert glm.generate_token("abc.secret", 210, now=1700000000) == GOLDEN
+    claims = decode_token(glm.generate_token("abc.secret", 3600), "secret")
+    assert abs(claims["timestamp"] / 1000 - time.time()) < 5
+    assert claims["exp"] - claims["timestamp"] == 3600000
+
+
+@pytest.mark.parametrize("key", ["", "hush", "hush.", ".hush", "a.hush.c"])
+def test_a_token_needs_a_key_with_one_dot(key):
+    assert "hush" not in str(caught(lambda: glm.generate_token(key, 210), ValueError))
+
+
+# -- SSE ---------------------------------------------------------------------------------------
+
+# name, lines, events
+SSE = [
+    ("two messages", "data: a|data: b||data: c||", [("message", "a\nb"), ("message", "c")]),
+    ("no space", "data:a||data:  b||", [("message", "a"), ("message", " b")]),
+    ("empty data", "data||data|data||", [("message", ""), ("message", "\n")]),
+    ("event name", "event: add|data: 7||data: 8||", [("add", "7"), ("message", "8")]),
+    ("ping without data", "event: ping||data: a||", [("message", "a")]),
+    ("comment, id, retry", ": hi|id: 1|retry: 5||data: a||", [("message", "a")]),
+    ("unknown field", "foo: bar|data: a||", [("message", "a")]),
+    ("no blank line at the end", "data: a|", [("message", "a")]),
+    ("byte order mark", "\ufeffdata: a||", [("message", "a")]),
+    ("colon in data", "data: a:b||", [("message", "a:b")]),
+]
+
+
+@pytest.mark.parametrize("name, lines, expected", SSE, ids=[row[0] for row in SSE])
+def test_iter_sse_by_the_standard(name, lines, expected):
+    texts = lines.split("|")[:-1]
+    for end in ("\n", "\r\n", "\r", ""):
+        assert list(glm.iter_sse(text + end for text in texts)) == expected
+
+
+def test_iter_sse_drops_a_cut_last_line():
+    assert list(glm.iter_sse(["data: a\n", "\n", "data: {cu"])) == [("message", "a")]
+
+
+ODD = "\u2028 \u2029 \u0085 \x0b \x0c \x1c \ufeff 中文 😀 e\u0301"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_stream_cut_at_every_byte(service, client, end):
+    body = events(": hi", chunk(ODD), chunk("b", "stop"), "[DONE]", end=end)
+    body = b"\xef\xbb\xbf: comment" + end.encode() * 2 + b"event: ping" + end.encode() * 2 + body[8 + 2 * len(end):]
+    for size in (1, 2, 3, 5, 7, len(body)):
+        service.replies.append(stream(body, sizes=size, content_type="text/event-stream; charset=gbk"))
+        with ask(client, stream=True) as answer:
+            assert [c.choices[0].delta.content for c in answer] == [ODD, "b"]
+    assert service.connections == 1
+
+
+# -- Time --------------------------------------------------------------------------------------
+
+
+class Httpx:
+    connect, read, write, pool = 8.0, 300.0, 300.0, 300.0
+
+
+TIMEOUTS = [  # given, connect, read, total
+    (5, 5, 5, None), (300, 8, 300, None), ((1, 2), 1, 2, None), ((1, 2, 3), 1, 2, 3),
+    (Httpx(), 8, 300, None), (glm.Timeout(total=9), 8, 300, 9), (None, 8, None, None),
+]
+
+
+@pytest.mark.parametrize("given, connect, read, total", TIMEOUTS)
+def test_timeouts(given, connect, read, total):
+    assert glm.Timeout.of(given) == (connect, read, total)
+
+
+@pytest.mark.parametrize("bad", [0, -1, "5", True, float("nan"), (1, 0), [1]])
+def test_bad_timeouts(bad):
+    assert "timeout" in str(caught(lambda: glm.GLM(KEY, timeout=bad), ValueError))
+
+
+def failing(*errors):
+    queue = list(errors)
+
+    def call():
+        if queue:
+            raise queue.pop(0)
+        return "fine"
+
+    return call
+
+
+def test_retry_waits_with_full_jitter_and_what_the_server_asks():
+    waits = []
+    again = dict(retryable=True)
+    call = failing(*[glm.GLMError("x", **again) for _ in range(6)])
+    assert glm.retry(call, max_retries=6, sleep=waits.append, rand=lambda: 1.0) == "fine"
+    assert waits == [0.5, 1, 2, 4, 8, 8]
+    del waits[:]
+    call = failing(glm.GLMError("x", retry_after=3.0, **again), glm.GLMError("x", retry_after=0.0, **again))
+    assert glm.retry(call, sleep=waits.append) == "fine" and waits == [3.0, 0.0]
+
+
+NO_RETRY = [  # facts of the error, arguments of retry
+    (dict(retryable=False), {}),
+    (dict(retryable=True, retry_after=61.0), {}),
+    (dict(retryable=True), dict(max_retries=0)),
+    (dict(retryable=True, retry_after=5.0), dict(deadline=time.monotonic() + 1)),
+]
+
+
+@pytest.mark.parametrize("facts, options", NO_RETRY)
+def test_retry_gives_up_at_once(facts, options):
+    def sleep(seconds):
+        raise AssertionError("slept")
+
+    error = glm.GLMError("x", **facts)
+    assert caught(lambda: glm.retry(failing(error), sleep=sleep, **options)) is error
+
+
+def test_retry_takes_any_exception_that_says_retryable():
+    class Mine(Exception):
+        retryable = True
+
+    assert glm.retry(failing(Mine(), Mine()), sleep=lambda s: None) == "fine"
+    with pytest.raises(KeyError):
+        glm.retry(failing(KeyError()))
+
+
+def test_an_empty_account_makes_one_request_and_a_rate_limit_backs_off(service, client):
+    client = client.with_options(max_retries=3)
+    service.replies.append(failure(1113, 429))
+    caught(lambda: ask(client), glm.APIReachLimitError)
+    assert len(service.requests) == 1
+    service.replies.extend([failure(1302, 429, retry_after=0), failure(1305, 429, retry_after=0)])
+    assert ask(client).choices and len(service.requests) == 4
+    bodies = {seen.body for seen in service.requests}
+    assert len(bodies) == 1
+
+
+@pytest.mark.parametrize("value, seconds", [("3", 3), ("0", 0), ("Wed, 21 Oct 2026 07:28:10 GMT", 10), ("soon", None)])
+def test_retry_after_in_both_forms(service, client, value, seconds):
+    service.replies.append(failure(1302, 429, retry_after=value, date="Wed, 21 Oct 2026 07:28:00 GMT"))
+    waits = []
+    glm.retry(lambda: ask(client), sleep=waits.append, rand=lambda: 0.25)
+    assert waits == [0.125 if seconds is None else seconds]
+
+
+def test_a_wait_past_the_deadline_is_not_begun(service):
+    client = glm.GLM(KEY, service.url, timeout=glm.Timeout(total=1))
+    service.replies.append(failure(1302, 429, retry_after=5))
+    start = time.monotonic()
+    caught(lambda: ask(client), glm.APIReachLimitError)
+    assert time.monotonic() - start < 0.5 and len(service.requests) == 1
+
+
+# -- Transport ---------------------------------------------------------------------------------
+
+PROXY = "http://10.1.1.1:8080"
+# host, port, environment, what is used
+PROXIES = [
+    ("api.z.ai", 443, {"https_proxy": PROXY}, "10.1.1.1:8080"),
+    ("api.z.ai", 443, {"HTTPS_PROXY": "10.1.1.1:8080"}, "10.1.1.1:8080"),
+    ("api.z.ai", 443, {"all_proxy": PROXY}, "10.1.1.1:8080"),
+    ("api.z.ai", 443, {"http_proxy": PROXY}, None),
+    ("127.0.0.1", 443, {"https_proxy": PROXY}, None),
+    ("127.8.0.1", 443, {"https_proxy": PROXY}, None),
+    ("localhost", 443, {"https_proxy": PROXY}, None),
+    ("::1", 443, {"https_proxy": PROXY}, None),
+    ("10.2.3.4", 443, {"https_proxy": PROXY, "no_proxy": "10.0.0.0/8"}, None),
+    ("11.2.3.4", 443, {"https_proxy": PROXY, "no_proxy": "10.0.0.0/8"}, "10.1.1.1:8080"),
+    ("10.2.3.4", 443, {"https_proxy": PROXY, "no_proxy": "10.2.3.4"}, None),
+    ("fd00::7", 443, {"https_proxy": PROXY, "no_proxy": "fd00::/8"}, None),
+    ("fd00::7", 443, {"https_proxy": PROXY, "no_proxy": "[fd00::7]"}, None),
+    ("llm.corp", 443, {"https_proxy": PROXY, "no_proxy": ".corp"}, None),
+    ("llm.corp", 443, {"https_proxy": PROXY, "no_proxy": "*.corp"}, None),
+    ("llm.corp", 443, {"https_proxy": PROXY, "no_proxy": "a.b, corp"}, None),
+    ("notcorp", 443, {"https_proxy": PROXY, "no_proxy": "corp"}, "10.1.1.1:8080"),
+    ("llm.corp", 443, {"https_proxy": PROXY, "no_proxy": "llm.corp:443"}, None),
+    ("llm.corp", 443, {"https_proxy": PROXY, "no_proxy": "llm.corp:8443"}, "10.1.1.1:8080"),
+    ("10.2.3.4", 8443, {"https_proxy": PROXY, "no_proxy": "10.2.3.4:8443"}, None),
+    ("llm.corp", 443, {"https_proxy": PROXY, "no_proxy": "*"}, None),
+    ("llm.corp", 443, {"https_proxy": PROXY, "no_proxy": "other,*"}, None),
+]
+
+
+@pytest.mark.parametrize("host, port, environment, expected", PROXIES)
+def test_choose_proxy(monkeypatch, host, port, environment, expected):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    chosen = glm.choose_proxy("https", host, port)
+    assert (chosen and "{}:{}".format(*chosen[:2])) == expected
+    assert glm.choose_proxy("https", host, port, proxy=False) is None
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
+@pytest.mark.parametrize("value", ["socks5://127.0.0.1:9", "socks://h:1", "https://h:1", "http://[bad", "http://h:port", "http://"])
+def test_a_proxy_that_cannot_work_is_named(monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    client = glm.GLM(KEY, "https://glm.test/v1")
+    error = caught(lambda: ask(client), glm.APIConnectionError)
+    assert variable in str(error) and not error.retryable
+    assert "proxy=False" in str(error) and "NO_PROXY" in str(error)
+
+
+def test_a_plain_proxy_gets_the_whole_url_and_its_credentials(service, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://us%40er:pa%3Ass@127.0.0.1:{}".format(service.port))
+    client = glm.GLM(KEY, "http://glm.test:8080/api/paas/v4")
+    assert ask(client).choices[0].message.content == "You said: Hi"
+    seen = service.requests[0]
+    assert seen.path == "http://glm.test:8080/api/paas/v4/chat/completions"
+    assert seen.headers["host"] == "glm.test:8080"
+    assert base64.b64decode(seen.headers["proxy-authorization"][6:]) == b"us@er:pa:ss"
+    ask(client)
+    assert service.connections == 1
+
+
+def test_connect_through_a_proxy(service, secure, tls):
+    client = glm.GLM(KEY, "https://glm.test:{}/api/paas/v4".format(secure.port), ca_file=tls[1],
+                     proxy="http://u:p@127.0.0.1:{}".format(service.port))
+    assert [ask(client).choices[0].message.content for _ in range(3)] == ["You said: Hi"] * 3
+    connect = service.requests[0]
+    assert (connect.method, connect.path) == ("CONNECT", "glm.test:{}".format(secure.port))
+    assert connect.headers["proxy-authorization"] == "Basic dTpw" and "authorization" not in connect.headers
+    assert service.connections == secure.connections == 1 and len(secure.requests) == 3
+    client.close()
+
+
+@pytest.mark.parametrize("status, retryable", [(407, False), (502, True)])
+def test_a_proxy_that_refuses(service, status, retryable):
+    service.replies.append(reply("<html>", status))
+    client = glm.GLM(KEY, "https://glm.test/v1", proxy="http://u:hush@127.0.0.1:%d" % service.port, max_retries=0)
+    error = caught(lambda: ask(client), glm.APIConnectionError)
+    assert str(status) in str(error) and "127.0.0.1:%d" % service.port in str(error)
+    assert error.retryable is retryable and "hush" not in str(error)
+
+
+def test_loopback_never_goes_through_a_proxy(service, monkeypatch):
+    other = Service()
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:%d" % other.port)
+    assert ask(glm.GLM(KEY, service.url)).choices and other.connections == 0
+    other.close()
+
+
+@pytest.mark.parametrize("how", ["ca_file", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_a_private_ca(secure, tls, monkeypatch, how):
+    if how != "ca_file":
+        monkeypatch.setenv(how, tls[1])
+    client = glm.GLM(KEY, secure.url.replace("127.0.0.1", "localhost"), ca_file=tls[1] if how == "ca_file" else None)
+    for _ in range(100):
+        assert ask(client).choices
+    assert "".join(client.stream("Hi", model="m")) == "You said: Hi"
+    assert secure.connections == 1
+    client.close()
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_an_unknown_ca_is_not_retried(secure, host, monkeypatch):
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    client = glm.GLM(KEY, secure.url.replace("127.0.0.1", host))
+    error = caught(lambda: ask(client), glm.APIConnectionError)
+    assert "certificate" in str(error) and "ca_file" in str(error) and not error.retryable
+    assert secure.connections == 1 and not secure.requests
+
+
+def test_a_certificate_for_another_name(secure, tls):
+    other = glm.GLM(KEY, "https://other.test:%d/v1" % secure.port, ca_file=tls[1], proxy="http://127.0.0.1:1")
+    del other  # made without a look at anything
+    proxy = Service()
+    client = glm.GLM(KEY, "https://other.test:%d/v1" % secure.port, ca_file=tls[1], proxy="http://127.0.0.1:%d" % proxy.port)
+    error = caught(lambda: ask(client), glm.APIConnectionError)
+    assert "certificate" in str(error) and "other.test" in str(error) and not error.retryable
+    proxy.close()
+
+
+@pytest.mark.parametrize("name", ["ca_file", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_a_missing_ca_file_is_named(secure, monkeypatch, name, tmp_path):
+    missing, options = str(tmp_path / "none.pem"), {}
+    if name == "ca_file":
+        options = {"ca_file": missing}
+    else:
+        monkeypatch.setenv(name, missing)
+    error = caught(lambda: ask(glm.GLM(KEY, secure.url, **options)))
+    assert name in str(error) and missing in str(error) and secure.connections == 0
+
+
+def closed_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def test_refused_says_to_whom():
+    port = closed_port()
+    error = caught(lambda: ask(glm.GLM(KEY, "http://127.0.0.1:%d/v1" % port, max_retries=0)), glm.APIConnectionError)
+    assert "refused" in str(error) and "127.0.0.1:%d" % port in str(error) and "connect" in str(error)
+    assert error.retryable and error.__cause__ is not None
+
+
+def test_an_unknown_name_is_not_retried():
+    error = caught(lambda: ask(glm.GLM(KEY, "http://no-such-host.invalid/v1")), glm.APIConnectionError)
+    assert "no-such-host.invalid" in str(error) and "name" in str(error) and not error.retryable
+
+
+def test_plain_http_on_a_tls_port_and_the_reverse(service, secure):
+    error = caught(lambda: ask(glm.GLM(KEY, "https" + service.url[4:], max_retries=0)), glm.APIConnectionError)
+    assert "SSL" in str(error)
+    caught(lambda: ask(glm.GLM(KEY, "http" + secure.url[5:], max_retries=0)), glm.APIConnectionError)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+DRIPS = {
+    "silence": [60],
+    "dripped head": [x for byte in HEAD * 9 for x in (bytes([byte]), 0.05)],
+    "dripped body": [HEAD + b"content-length: 999\r\n\r\n"] + [b" ", 0.05] * 200,
+    "dripped chunks": [HEAD + b"transfer-encoding: chunked\r\n\r\n"] + [b"1\r\n \r\n", 0.05] * 200,
+    "comments": [HEAD + b"\r\n"] + [b": keep-alive\n\n", 0.05] * 200,
+}
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("name", sorted(DRIPS))
+def test_total_holds_against_drips(service, name, streamed):
+    service.replies.append(DRIPS[name])
+    client = glm.GLM(KEY, service.url, timeout=glm.Timeout(total=0.4))
+    start = time.monotonic()
+    error = caught(lambda: ask(client, stream=streamed), glm.APITimeoutError)
+    assert 0.35 < time.monotonic() - start < 0.7 and "total" in str(error) and not error.retryable
+
+
+def black_hole():
+    """A listener whose queue is full: connecting to it hangs."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(0)
+    filled = []
+    for _ in range(4):
+        one = socket.socket()
+        one.setblocking(False)
+        one.connect_ex(listener.getsockname())
+        filled.append(one)
+    return listener, filled
+
+
+@pytest.mark.skipif(not LINUX, reason="only Linux drops a connection when the queue is full")
+@pytest.mark.parametrize("timeout, word", [(glm.Timeout(total=0.4), "total"), (glm.Timeout(connect=0.4), "connect")])
+def test_limits_hold_against_a_black_hole(timeout, word):
+    listener, filled = black_hole()
+    client = glm.GLM(KEY, "http://127.0.0.1:%d/v1" % listener.getsockname()[1], timeout=timeout, max_retries=0)
+    start = time.monotonic()
+    error = caught(lambda: ask(client), glm.APITimeoutError)
+    assert 0.35 < time.monotonic() - start < 0.7 and word in str(error)
+    for one in [listener] + filled:
+        one.close()
+
+
+@pytest.mark.parametrize("drip", [False, True])
+def test_limits_hold_against_a_stalled_handshake(drip):
+    service = Service()
+    service._serve = lambda peer: service._write(peer, [b"\x16\x03\x03\x40\x00"] + [b"\2", 0.05] * 200 if drip else [60])
+    client = glm.GLM(KEY, "https" + service.url[4:], timeout=glm.Timeout(connect=0.4), max_retries=0)
+    start = time.monotonic()
+    error = caught(lambda: ask(client), glm.APITimeoutError)
+    assert 0.35 < time.monotonic() - start < 0.7 and "connect" in str(error) and error.retryable
+    service.close()
+
+
+def test_limits_hold_against_a_dripping_proxy(service):
+    service.replies.append([x for byte in b"HTTP/1.1 200 " * 99 for x in (bytes([byte]), 0.05)])
+    client = glm.GLM(KEY, "https://glm.test/v1", proxy="http://127.0.0.1:%d" % service.port,
+                     timeout=glm.Timeout(total=0.4))
+    start = time.monotonic()
+    caught(lambda: ask(client), glm.APITimeoutError)
+    assert 0.35 < time.monotonic() - start < 0.7
+
+
+def test_total_holds_while_sending(service):
+    service._serve = lambda peer: service._write(peer, [60])
+    client = glm.GLM(KEY, service.url, timeout=glm.Timeout(total=0.5))
+    start = time.monotonic()
+    error = caught(lambda: client.request("POST", "/x", b"x" * 50000000), glm.APITimeoutError)
+    assert time.monotonic() - start < 0.8 and "total" in str(error)
+
+
+def test_a_read_timeout_is_not_retried(service):
+    service.replies.append([60])
+    error = caught(lambda: ask(glm.GLM(KEY, service.url, timeout=0.2)), glm.APITimeoutError)
+    assert "read" in str(error) and not error.retryable and len(service.requests) == 1
+
+
+def test_slow_but_steady_is_fine(service):
+    service.replies.append([HEAD + b"connection: close\r\n\r\n"] + [
+        x for event in [chunk(letter) for letter in "abcdef"] + [chunk("", "stop")] for x in (events(event), 0.1)
+    ] + [CLOSE])
+    assert "".join(glm.GLM(KEY, service.url, timeout=0.3).stream("x", model="m")) == "abcdef"
+
+
+def test_hundred_calls_are_one_connection(service):
+    client = glm.GLM(KEY, service.url)
+    for number in range(100):
+        if number % 3:
+            ask(client)
+        else:
+            assert "".join(client.stream(str(number), model="m")) == "You said: %d" % number
+    assert service.connections == 1 and len(service.requests) == 100
+    caught(lambda: client.request("GET", "/nowhere"), glm.NotFoundError)
+    ask(client)
+    assert service.connections == 1
+    client.close()
+    ask(client)
+    assert service.connections == 2
+
+
+def test_a_connection_that_died_idle_is_replaced_without_a_retry(service, client):
+    for ending in (CLOSE, RESET):
+        ask(client)
+        service.replies.append([ask_reply(), ending])
+        ask(client)
+        wait_for(lambda: not alive(client))
+        ask(client)
+    assert len(service.requests) == 6
+
+
+def ask_reply(text="Hi"):
+    return reply({"choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}]})
+
+
+def alive(client):
+    return [wire for wire in client._handler.kept if wire.fit()]
+
+
+def wait_for(condition):
+    end = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def test_a_kept_connection_that_dies_on_the_request_is_replaced(service, client):
+    ask(client)
+    service.replies.append([CLOSE])
+    assert ask(client).choices
+    assert len(service.requests) == 3 and service.connections == 2
+    service.replies.extend([[b"HTTP/1.1 2", CLOSE]])
+    caught(lambda: ask(client), glm.APIConnectionError)
+    assert len(service.requests) == 4
+
+
+def test_what_comes_unasked_is_no_answer(service, client):
+    service.replies.append(ask_reply("one") + ask_reply("two"))
+    assert ask(client).choices[0].message.content == "one"
+    assert ask(client).choices[0].message.content == "You said: Hi"
+
+
+def test_a_dropped_reply_is_asked_again(service):
+    client = glm.GLM(KEY, service.url)
+    whole = ask_reply()
+    for cut in ([whole[:-5], CLOSE], [whole[:30], CLOSE], [CLOSE], [whole[:-5], RESET], [b"junk\r\n\r\n", CLOSE]):
+        service.replies.append(cut)
+        assert ask(client).choices
+    assert len(service.requests) == 10
+
+
+REDIRECTS = [301, 302, 303, 307, 308]
+
+
+@pytest.mark.parametrize("status", REDIRECTS)
+def test_no_redirect_is_followed(service, client, status):
+    other = Service()
+    service.replies.append(reply("", status, location=other.url + "/chat/completions"))
+    error = caught(lambda: ask(client), glm.APIStatusError)
+    assert other.url in str(error) and error.status_code == status and not error.retryable
+    assert other.connections == 0
+    other.close()
+
+
+def test_threads_get_their_own_answers(service):
+    client, wrong = glm.GLM(KEY, service.url), []
+
+    def work(number):
+        for turn in range(100):
+            text = "%d/%d" % (number, turn)
+            if client.ask(text, model="m") != "You said: " + text:
+                wrong.append(text)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(64)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong and len(service.requests) == 6400 and service.connections <= 64
+    client.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_fork_uses_connections_of_its_own(secure, tls):
+    client = glm.GLM(KEY, secure.url, ca_file=tls[1])
+    ask(client)
+    child = os.fork()
+    if child == 0:
+        good = all(client.ask("c%d" % i, model="m") == "You said: c%d" % i for i in range(50))
+        os._exit(0 if good else 1)
+    for i in range(50):
+        assert client.ask("p%d" % i, model="m") == "You said: p%d" % i
+    assert os.waitpid(child, 0)[1] == 0 and secure.connections == 2
+    client.close()
+
+
+INTERRUPTED = r"""
+import sys, random, threading, _thread, signal, time
+sys.path.insert(0, sys.argv[1])
+import glm
+rng, client = random.Random(int(sys.argv[4])), glm.GLM(sys.argv[3], sys.argv[2])
+wrong = hits = 0
+def strike(*args):
+    raise KeyboardInterrupt
+signal.signal(signal.SIGALRM, strike)
+for turn in range(400):
+    text = "turn %d" % turn
+    try:
+        signal.setitimer(signal.ITIMER_REAL, rng.random() * 0.003)
+        if turn % 2:
+            answer = client.ask(text, model="m")
+        else:
+            answer = "".join(client.stream(text, model="m"))
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        wrong += answer != "You said: " + text
+    except KeyboardInterrupt:
+        hits += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+print(wrong, hits)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers")
+def test_an_interrupt_at_any_moment_never_mixes_answers(service):
+    command = [sys.executable, "-c", INTERRUPTED, HERE, service.url, KEY, "7"]
+    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wrong, hits = map(int, run.stdout.split())
+    assert wrong == 0 and hits > 50, run.stderr
+
+
+@pytest.mark.skipif(not LINUX, reason="looks into /proc")
+def test_nothing_leaks(service):
+    import gc
+
+    def sockets():
+        count = 0
+        for fd in os.listdir("/proc/self/fd"):
+            try:
+                count += os.readlink("/proc/self/fd/" + fd).startswith("socket:")
+            except OSError:
+                pass
+        return count
+
+    gc.disable()
+    try:
+        before = None
+        for turn in range(120):
+            client = glm.GLM(KEY, service.url, max_retries=0)
+            ask(client)
+            for _ in ask(client, stream=True):
+                break  # abandoned
+            service.replies.append(failure(1214))
+            try:
+                ask(client)
+            except glm.GLMError:
+                pass
+            service.replies.append([stream(events(chunk("x")), end=b""), CLOSE])
+            try:
+                list(ask(client, stream=True))
+            except glm.GLMError:
+                pass
+            if turn == 60:
+                before = sockets()
+        del client
+        wait_for(lambda: sockets() <= before + 12)
+    finally:
+        gc.enable()
+
+
+def test_keep_alive_packets_are_asked_for(service, client):
+    ask(client)
+    sock = client._handler.kept[0].sock
+    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    if hasattr(socket, "TCP_KEEPIDLE"):
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
+
+
+def test_another_opener_takes_the_place_of_the_transport(service):
+    import urllib.request
+
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    client = glm.GLM(KEY, service.url, opener=opener)
+    assert ask(client).choices[0].message.content == "You said: Hi"
+    assert "".join(client.stream("Hi", model="m")) == "You said: Hi"
+    service.replies.append(failure(1214))
+    assert caught(lambda: ask(client), glm.APIRequestFailedError).code == "1214"
+    other = Service()
+    service.replies.append(reply("", 302, location=other.url + "/stolen"))
+    with pytest.raises(glm.GLMError):
+        ask(client)
+    assert all("authorization" not in seen.headers for seen in other.requests)
+    other.close()
+
+
+# -- Replies -----------------------------------------------------------------------------------
+
+PART = events(chunk("hello"), chunk(" wor"))
+CUTS = {  # a streamed answer that stops; none of them may pass for whole
+    "clean end": [stream(PART, chunked=False), CLOSE],
+    "clean end of chunks": stream(PART),
+    "reset": [stream(PART, end=b""), 0.05, RESET],
+    "chunk cut": [stream(PART, end=b"ff\r\ndata: {"), CLOSE],
+    "no last chunk": [stream(PART, end=b""), CLOSE],
+    "short length": [reply(PART, content_length=9999, content_type="text/event-stream"), CLOSE],
+    "event cut": [stream(PART + b'data: {"choices": [{"del', chunked=False), CLOSE],
+    "network_error": stream(PART + events(chunk("", "network_error"), "[DONE]")),
+}
+
+
+@pytest.mark.parametrize("name", sorted(CUTS))
+def test_a_cut_stream_raises_with_what_came(service, client, name):
+    service.replies.append(CUTS[name])
+    pieces = []
+    with pytest.raises(glm.StreamInterruptedError) as info:
+        for event in ask(client, stream=True):
+            pieces.append(event.choices[0].delta.content)
+    assert "".join(pieces) == "hello wor"
+    assert info.value.partial.choices[0].message.content == "hello wor"
+    assert len(service.requests) == 1
+    assert ask(client).choices
+
+
+WHOLE = {
+    "both": stream(events(*ANSWER)),
+    "[DONE] alone": stream(events(chunk("Hel"), chunk("lo"), "[DONE]")),
+    "finish_reason alone": stream(events(chunk("Hel"), chunk("lo"), chunk("", "stop"))),
+    "finish_reason, then cut": [stream(events(chunk("Hel"), chunk("lo", "stop")), end=b""), CLOSE],
+    "until closed": [stream(events(*ANSWER), chunked=False), CLOSE],
+    "length known": reply(events(*ANSWER), content_type="text/event-stream"),
+    "no last blank line": reply(events(*ANSWER)[:-1], content_type="text/event-stream"),
+    "no last line end": reply(events(*ANSWER)[:-2], content_type="text/event-stream"),
+    "usage after the end": stream(events(*ANSWER[:-2], chunk("", "stop"), {"choices": [], "usage": {"total_tokens": 7}}, "[DONE]")),
+    "octets": stream(events(*ANSWER), content_type="application/octet-stream"),
+    "whole JSON": reply({"choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hello"}}]}),
+    "junk after [DONE]": stream(events(*ANSWER) + b"data: {junk\n\n"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(WHOLE))
+def test_a_whole_stream(service, client, name):
+    service.replies.append(WHOLE[name])
+    answer = ask(client, stream=True)
+    assert "".join(event.choices[0].delta.content for event in answer if event.choices) == "Hello"
+    choice = answer.completion.choices[0]
+    assert choice.message == {"role": "assistant", "content": "Hello"}
+    assert choice.finish_reason == (None if name == "[DONE] alone" else "stop")
+    if "usage" in name or name == "both":
+        assert answer.completion.usage.total_tokens == 7
+    assert list(answer) == []
+
+
+def test_after_done_the_connection_is_kept_or_left_within_its_time(service, client):
+    service.replies.append([stream(events(*ANSWER), end=b""), 30])
+    start = time.monotonic()
+    assert "".join(client.stream("x", model="m")) == "Hello"
+    assert 0.1 < time.monotonic() - start < 0.6
+    ask(client)
+    assert service.connections == 2
+
+
+IN_STREAM = [  # an error as the first event, or later
+    ('data: {"error":{"code":"1302","message":"busy"}}\n\n', glm.APIReachLimitError),
+    ('event: error\ndata: {"code":1301,"message":"no"}\n\n', glm.APIRequestFailedError),
+    ('{"error":{"code":"1234","message":"broken"}}\n\n', glm.APIInternalError),
+    ('{"error":{"code":"1234","message":"broken"}}', glm.APIInternalError),
+    ('data: {"choices": [], "error":{"code":"1113","message":"broken"}}\n\n', glm.APIReachLimitError),
+    ('data: {"choices": 7}\n\n', glm.APIResponseValidationError),
+    ('data: {"choices": [7]}\n\n', glm.APIResponseValidationError),
+    ("data: [1]\n\n", glm.APIResponseValidationError),
+    ("data: {broken}\n\n", glm.APIResponseValidationError),
+    ("<html>sorry</html>\n\n", glm.APIResponseValidationError),
+]
+
+
+@pytest.mark.parametrize("text, kind", IN_STREAM)
+def test_an_error_in_a_stream(service, client, text, kind):
+    service.replies.append(stream(text.encode()))
+    assert caught(lambda: ask(client, stream=True), kind).partial is None
+    service.replies.append(stream(events(chunk("hello")) + text.encode()))
+    error = caught(lambda: list(ask(client, stream=True)), kind)
+    assert error.partial.choices[0].message.content == "hello"
+
+
+def test_the_first_event_is_part_of_the_retried_attempt(service):
+    client = glm.GLM(KEY, service.url)
+    service.replies.extend([
+        stream(b'data: {"error":{"code":"1234","message":"x"}}\n\n'), stream(b": hi\n\n"),
+        stream(events(chunk("", "network_error"))), [CLOSE], stream(events(*ANSWER)),
+    ])
+    client = client.with_options(max_retries=4)
+    assert "".join(client.stream("x", model="m")) == "Hello" and len(service.requests) == 5
+
+
+def test_a_timeout_in_a_stream_carries_what_came(service):
+    service.replies.append([stream(PART, end=b""), 60])
+    error = caught(lambda: list(ask(glm.GLM(KEY, service.url, timeout=0.2), stream=True)), glm.APITimeoutError)
+    assert error.partial.choices[0].message.content == "hello wor"
+
+
+def call(index=None, ident=None, name=None, arguments=None, **more):
+    function = {k: v for k, v in (("name", name), ("arguments", arguments)) if v is not None}
+    one = dict(more, function=function, **({} if index is None else {"index": index}))
+    return dict(one, id=ident, type="function") if ident is not None else one
+
+
+TOOLS = {  # chunks' tool_calls, and the (id, name, arguments) that they make
+    "whole": ([[call(0, "a", "f", '{"x":1}')]], [("a", "f", '{"x":1}')]),
+    "pieces": ([[call(0, "a", "f", "")], [call(0, arguments='{"x"')], [call(0, arguments=":1}")]], [("a", "f", '{"x":1}')]),
+    "two": ([[call(0, "a", "f", "{")], [call(1, "b", "g", "[")], [call(0, arguments="}")], [call(1, arguments="]")]],
+            [("a", "f", "{}"), ("b", "g", "[]")]),
+    "two in one chunk": ([[call(0, "a", "f", "{}"), call(1, "b", "g", "[]")]], [("a", "f", "{}"), ("b", "g", "[]")]),
+    "same index twice": ([[call(0, "a", "f", ""), call(0, arguments="{}")]], [("a", "f", "{}")]),
+    "new ids": ([[call(0, "a", "f", "{")], [call(0, "z", None, "}")], [call(0, "", None, "")]], [("a", "f", "{}")]),
+    "no index": ([[call(None, "a", "f", "{")], [call(None, None, None, "}")], [call(None, "b", "g", "[]")]],
+                 [("a", "f", "{}"), ("b", "g", "[]")]),
+    "an object": ([[call(0, "a", "f", {"x": 1})]], [("a", "f", '{"x":1}')]),
+    "null": ([[call(0, "a", "f")], [{"index": 0, "function": {"name": None, "arguments": None}}]], [("a", "f", "")]),
+}
+
+
+@pytest.mark.parametrize("name", sorted(TOOLS))
+def test_tool_calls_are_put_together(service, client, name):
+    deltas, expected = TOOLS[name]
+    service.replies.append(stream(events(*[chunk(tool_calls=d) for d in deltas], chunk("", "tool_calls"), "[DONE]")))
+    answer = ask(client, stream=True)
+    for event in answer:
+        for one in event.choices[0].delta.tool_calls or ():
+            assert isinstance(one.function.arguments, (str, type(None)))
+    message = answer.completion.choices[0].message
+    assert [(c.id, c.function.name, c.function.arguments) for c in message.tool_calls] == expected
+    assert message.content is None and answer.completion.choices[0].finish_reason == "tool_calls"
+
+
+def test_arguments_are_always_text(service, client):
+    message = {"role": "assistant", "content": None, "tool_calls": [call(0, "a", "f", {"城市": "北京"})]}
+    service.replies.append(reply({"choices": [{"index": 0, "finish_reason": "tool_calls", "message": message}]}))
+    assert ask(client).choices[0].message.tool_calls[0].function.arguments == '{"城市":"北京"}'
+
+
+def test_both_names_of_reasoning_and_several_choices_are_put_together(service, client):
+    rows = [chunk(reasoning="a"), chunk(reasoning_content="b"), chunk("c"), chunk("d", "stop")]
+    other = chunk("second", "length")
+    other["choices"][0]["index"] = 1
+    service.replies.append(stream(events(*rows, other, "[DONE]")))
+    answer = ask(client, stream=True)
+    events_ = list(answer)
+    assert events_[0].choices[0].delta.reasoning_content == "a"
+    first, second = answer.completion.choices
+    assert first.message == {"role": "assistant", "content": "cd", "reasoning_content": "ab"}
+    assert second.message.content == "second" and second.finish_reason == "length" and second.index == 1
+
+
+def test_gzip_that_nobody_asked_for(service, client):
+    import gzip
+
+    body = json.dumps({"choices": [{"index": 0, "message": {"content": "Hi"}}]}).encode()
+    service.replies.append(reply(gzip.compress(body), content_encoding="gzip"))
+    assert ask(client).choices[0].message.content == "Hi"
+    service.replies.append(stream(gzip.compress(events(*ANSWER)), sizes=9, content_encoding="gzip"))
+    assert "".join(client.stream("x", model="m")) == "Hello"
+    service.replies.append(reply(b"xx", content_encoding="br"))
+    assert "br" in str(caught(lambda: ask(client), glm.APIResponseValidationError))
+    service.replies.append(reply(b"not gzip", content_encoding="gzip"))
+    caught(lambda: ask(client), glm.APIConnectionError)
+
+
+def test_caps(service, client, monkeypatch):
+    line = [HEAD + b"\r\ndata: "] + [b"x" * (1 << 20)] * 18
+    service.replies.append(line)
+    assert "16 MB" in str(caught(lambda: ask(client, stream=True), glm.APIResponseValidationError))
+    service.replies.append([HEAD + b"\r\n"] + [b"x" * (8 << 20)] * 33)
+    assert "256 MB" in str(caught(lambda: ask(client), glm.APIResponseValidationError))
+    service.replies.append(reply("x" * 100000, 500))
+    assert len(str(caught(lambda: ask(client), glm.APIInternalError))) < 600
+
+
+def test_an_early_close_closes_the_connection(service, client):
+    service.replies.append([stream(events(chunk("a")), end=b"")] + [stream(events(chunk("b")), end=b"")[-100:], 0.02] * 99)
+    with ask(client, stream=True) as answer:
+        next(answer)
+    assert list(answer) == []
+    ask(client)
+    assert service.connections == 2
+
+
+# -- Messages ----------------------------------------------------------------------------------
+
+IMAGES = [
+    (b"\x89PNG\r\n\x1a\nx", "png"), (b"\xff\xd8\xff\xe0x", "jpeg"), (b"GIF89a", "gif"),
+    (b"RIFF\0\0\0\0WEBPx", "webp"), (b"BM\0\0", "bmp"),
+]
+
+
+@pytest.mark.parametrize("data, kind", IMAGES)
+def test_image_part(tmp_path, data, kind):
+    path = tmp_path / "图片.bin"
+    path.write_bytes(data)
+    text = base64.b64encode(data).decode()
+    for image in (data, str(path), path):
+        part = glm.image_part(image)
+        assert part == {"type": "image_url", "image_url": {"url": "data:image/{};base64,{}".format(kind, text)}}
+        assert glm.image_part(image, raw=True)["image_url"]["url"] == text
+    for url in ("https://x/y.png", "http://x", "data:image/png;base64,AA"):
+        assert glm.image_part(url)["image_url"]["url"] == url
+
+
+def test_what_is_no_image(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("hello")
+    assert "text.txt" in str(caught(lambda: glm.image_part(str(path)), ValueError))
+    caught(lambda: glm.image_part(b"hello"), ValueError)
+    with pytest.raises(FileNotFoundError):
+        glm.image_part("no/such.png")
+
+
+FINISH = [  # finish_reason, text, what is raised has it
+    ("stop", "Hi", False), (None, "Hi", False), ("length", "Hi", False), ("made-up", "Hi", False),
+    ("length", "", True), ("stop", "", True), ("stop", None, True), ("sensitive", "Hi", True),
+    ("model_context_window_exceeded", "Hi", True), ("tool_calls", None, True),
+]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("reason, text, raises", FINISH)
+def test_ask_returns_text_or_says_why_not(service, client, reason, text, raises, streamed):
+    message = {"role": "assistant", "content": text}
+    whole = reply({"choices": [{"index": 0, "finish_reason": reason, "message": message}]})
+    service.replies.append(stream(events(chunk(text, reason), "[DONE]")) if streamed else whole)
+    run = (lambda: "".join(client.stream("x", model="m"))) if streamed else (lambda: client.ask("x", model="m"))
+    if not raises:
+        assert run() == text
+        return
+    error = caught(run, glm.FinishReasonError)
+    assert error.finish_reason == reason and (error.partial.choices[0].message.content or "") == (text or "")
+    if (reason, text) == ("length", ""):
+        assert "max_tokens" in str(error) and "thinking" in str(error)
+
+
+# -- Client ------------------------------------------------------------------------------------
+
+BODY = json.loads  # the body of a request
+
+
+def sent(service, number=-1):
+    return json.loads(service.requests[number].body.decode())
+
+
+def test_a_call_is_sent_as_it_was_given(service, client):
+    messages = [{"role": "user", "content": [{"type": "text", "text": "你好 \ud83d"}], "name": None}]
+    before = copy.deepcopy(messages)
+    client.chat.completions.create(model="m", messages=messages, temperature=1.0, top_p=0, stop=["a"], seed=None,
+                                   extra_body={"thinking": {"type": "enabled"}, "top_k": 3}, foo={"bar": [None]})
+    assert messages == before
+    assert sent(service) == {"model": "m", "messages": before, "temperature": 1.0, "top_p": 0, "stop": ["a"],
+                             "foo": {"bar": [None]}, "thinking": {"type": "enabled"}, "top_k": 3}
+    seen = service.requests[0]
+    assert seen.headers["user-agent"] == "glm.py/" + glm.__version__
+    assert seen.headers["content-type"] == "application/json"
+    assert sorted(seen.headers) == ["accept-encoding", "authorization", "content-length", "content-type", "host", "user-agent"]
+
+
+BAD_CALLS = [
+    dict(messages="hi"), dict(messages=[]), dict(messages=[{"role": "user", "content": object()}]),
+    dict(messages=MESSAGES, temperature=float("nan")), dict(messages=MESSAGES, timeout=-1),
+    dict(messages=MESSAGES, extra_headers={"X": "a\r\nb"}), dict(messages=MESSAGES, extra_headers={"X:": "a"}),
+    dict(messages=MESSAGES, extra_headers={"X": "中"}), dict(messages=MESSAGES, extra_headers={"X": 3}),
+]
+
+
+@pytest.mark.parametrize("params", BAD_CALLS)
+def test_bad_input_is_refused_before_anything_is_sent(service, client, params):
+    caught(lambda: client.chat.completions.create(model="m", **params), ValueError)
+    assert not service.requests
+
+
+@pytest.mark.parametrize("path", ["x", "/a b", "/a\r\nb", "/\0", "/中"])
+def test_bad_paths(service, client, path):
+    caught(lambda: client.request("GET", path), ValueError)
+    assert not service.requests
+
+
+BASE_URLS = [  # given, used
+    ("bigmodel", glm.BASE_URLS["bigmodel"]), ("zai-coding", "https://api.z.ai/api/coding/paas/v4"),
+    ("http://h:8000/v1/", "http://h:8000/v1"), (" http://h/v1/chat/completions ", "http://h/v1"),
+    ("https://[::1]:8/v1", "https://[::1]:8/v1"),
+    ("ftp://h", None), ("h:8000", None), ("http://u:p@h/v1", None), ("http://", None), ("http://h:x/v1", None),
+    ("http://h/v1\n/x", None), ("", glm.BASE_URLS["bigmodel"]),
+]
+
+
+@pytest.mark.parametrize("given, used", BASE_URLS)
+def test_base_urls(given, used):
+    if used is None:
+        assert "base_url" in str(caught(lambda: glm.GLM(KEY, given), ValueError))
+    else:
+        opener = Answers(ask_reply())
+        ask(glm.GLM(KEY, given, opener=opener))
+        assert opener.requests[0].full_url == used + "/chat/completions"
+
+
+def test_base_url_from_the_environment(monkeypatch):
+    for name in ("ZHIPUAI_BASE_URL", "ZAI_BASE_URL", "GLM_BASE_URL"):
+        monkeypatch.setenv(name, "http://" + name.lower().replace("_", "-") + "/v1")
+        opener = Answers(ask_reply())
+        ask(glm.GLM("k", opener=opener))
+        assert opener.requests[0].host == name.lower().replace("_", "-")
+
+
+# base URL, environment, the key that is sent
+KEYS = [
+    ("bigmodel", {"GLM_API_KEY": "g", "ZAI_API_KEY": "z"}, "g"),
+    ("bigmodel", {"ZAI_API_KEY": " z\n"}, "z"),
+    ("zai", {"ZHIPUAI_API_KEY": "h", "ZHIPU_API_KEY": "i"}, "h"),
+    ("zai", {"ZHIPU_API_KEY": "i"}, "i"),
+    ("http://h/v1", {"GLM_API_KEY": "g"}, "g"),
+    ("http://h/v1", {"ZAI_API_KEY": "z"}, None),
+    ("http://h/v1", {"ZHIPU_API_KEY": "z"}, None),
+    ("http://h/v1", {"ZAI_API_KEY": "z", "ZAI_BASE_URL": "http://h/v1"}, "z"),
+    ("http://h/v1", {"ZHIPU_API_KEY": "z", "ZHIPUAI_BASE_URL": "http://h/v2"}, "z"),
+    ("http://h/v1", {"ZHIPU_API_KEY": "z", "ZAI_BASE_URL": "http://h/v1"}, None),
+    ("http://h/v1", {"ZAI_API_KEY": "z", "ZAI_BASE_URL": "http://h2/v1"}, None),
+    ("http://api.z.ai/api/paas/v4", {"ZAI_API_KEY": "z"}, None),
+    ("https://api.z.ai.evil.com/v1", {"ZAI_API_KEY": "z"}, None),
+    ("http://h/v1", {}, None),
+]
+
+
+@pytest.mark.parametrize("base_url, environment, key", KEYS)
+def test_which_key_goes_to_which_host(monkeypatch, base_url, environment, key):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    opener = Answers(ask_reply(), failure(1001, 401))
+    client = glm.GLM(None, base_url, opener=opener)
+    ask(client)
+    assert opener.requests[0].get_header("Authorization") == (key and "Bearer " + key)
+    if key is None:
+        error = caught(lambda: ask(client), glm.APIAuthenticationError)
+        assert "no key was sent" in str(error) or "no API key" in str(error)
+        assert "GLM_API_KEY" in str(error)
+        for name in environment:
+            assert name in str(error) or name.endswith("_URL")
+
+
+@pytest.mark.parametrize("base_url", ["bigmodel", "zai"])
+def test_no_key_for_an_official_host(base_url):
+    error = caught(lambda: glm.GLM(base_url=base_url), ValueError)
+    assert all(name in str(error) for name in ("GLM_API_KEY", "ZAI_API_KEY", "ZHIPUAI_API_KEY", "ZHIPU_API_KEY"))
+
+
+@pytest.mark.parametrize("key", ["a\nb", "a\0b", "密钥", "a\x7fb", 7])
+def test_a_key_that_cannot_be_one(key):
+    error = caught(lambda: glm.GLM(key), ValueError)
+    assert "api_key" in str(error) and repr(key)[1:-1] not in str(error)
+
+
+# key, auth, base URL, whether a token is sent
+AUTHS = [
+    ("id.secret", None, "bigmodel", True), ("id.secret", "key", "bigmodel", False),
+    ("id.secret", None, "bigmodel-coding", False), ("id.secret", None, "zai", False),
+    ("id.secret", "jwt", "zai", True), ("id.secret", None, "http://h/v1", False),
+    ("plain", "jwt", "bigmodel", False), ("a.b.c", None, "bigmodel", False),
+]
+
+
+@pytest.mark.parametrize("key, auth, base_url, token", AUTHS)
+def test_token_or_key(monkeypatch, key, auth, base_url, token):
+    for environment in (False, True):
+        if environment:
+            monkeypatch.setenv("GLM_AUTH", auth or "")
+        opener = Answers(ask_reply())
+        ask(glm.GLM(key, base_url, auth=None if environment else auth, opener=opener))
+        given = opener.requests[0].get_header("Authorization")[7:]
+        assert given[:] == key if not token else decode_token(given[:], "secret")["api_key"] == "id"
+    assert "auth" in str(caught(lambda: glm.GLM(KEY, auth="magic"), ValueError))
+
+
+@pytest.mark.parametrize("hours", [10, -10])
+def test_a_clock_hours_off_costs_one_request_once(hours):
+    service = Service(clock=hours * 3600)
+    client = glm.GLM(KEY, service.url, auth="jwt", max_retries=0)
+    for _ in range(5):
+        assert ask(client).choices
+    assert len(service.requests) == 6
+    service.close()
+
+
+def test_a_token_that_stays_refused(service):
+    client = glm.GLM("standin.wrong", service.url, auth="jwt")
+    error = caught(lambda: ask(client), glm.APIAuthenticationError)
+    assert error.code == "1002" and 'auth="key"' in str(error) and len(service.requests) == 1
+
+
+# host is official, thinking, what is sent
+THINKING = [
+    (True, True, {"thinking": {"type": "enabled"}}), (True, False, {"thinking": {"type": "disabled"}}),
+    (True, {"type": "enabled", "clear_thinking": False}, {"thinking": {"type": "enabled", "clear_thinking": False}}),
+    (True, None, {}), (False, None, {}),
+    (False, True, {"chat_template_kwargs": {"enable_thinking": True}}),
+    (False, False, {"chat_template_kwargs": {"enable_thinking": False}}),
+    (False, {"type": "x"}, {"thinking": {"type": "x"}}),
+]
+
+
+@pytest.mark.parametrize("official, thinking, expected", THINKING)
+def test_thinking_is_spelled_for_the_host(official, thinking, expected):
+    opener = Answers(ask_reply())
+    ask(glm.GLM(KEY, "zai" if official else "http://h/v1", opener=opener), thinking=thinking)
+    assert json.loads(opener.requests[0].data.decode()) == dict({"model": "m", "messages": MESSAGES}, **expected)
+
+
+def test_the_default_model(monkeypatch, service, client):
+    for images, model in (((), "glm-4.7-flash"), ((b"GIF8",), "glm-4.6v-flash")):
+        opener = Answers(ask_reply())
+        glm.GLM(KEY, opener=opener).ask("x", images=images)
+        assert json.loads(opener.requests[0].data.decode())["model"] == model
+    client.ask("x")
+    client.ask("x")
+    assert sent(service)["model"] == "glm-stand-in" and [s.method for s in service.requests] == ["GET", "POST", "POST"]
+    other = client.with_options()
+    service.replies.append(reply({"data": [{"id": "one"}, {"id": "two"}]}))
+    assert "one, two" in str(caught(lambda: other.ask("x"), ValueError))
+    monkeypatch.setenv("GLM_MODEL", "mine")
+    client.ask("x")
+    assert sent(service)["model"] == "mine"
+
+
+def test_with_options_shares_the_connection(service, client):
+    ask(client)
+    ask(client.with_options(timeout=9, max_retries=1, default_headers={"X-Me": "1"}))
+    assert service.connections == 1 and service.requests[1].headers["x-me"] == "1"
+    assert service.requests[1].headers["authorization"] == service.requests[0].headers["authorization"]
+    with pytest.raises(TypeError):
+        client.with_options(nonsense=1)
+
+
+def test_headers_of_a_call(service):
+    client = glm.GLM(KEY, service.url, default_headers={"X-A": "1", "x-b": "2"})
+    ask(client, extra_headers={"x-a": "3", "User-Agent": "mine"})
+    headers = service.requests[0].headers
+    assert (headers["x-a"], headers["x-b"], headers["user-agent"]) == ("3", "2", "mine")
+
+
+def test_the_timeout_of_a_call(service, client):
+    service.replies.append([60])
+    start = time.monotonic()
+    caught(lambda: ask(client, timeout=0.2), glm.APITimeoutError)
+    assert time.monotonic() - start < 0.5
+
+
+def test_request_is_the_open_door(service, client):
+    assert client.request("GET", "/models").data[0].id == "glm-stand-in"
+    service.replies.extend([reply(b"\0\1"), stream(events(*ANSWER)), reply("", 204)])
+    assert client.request("GET", "/x", query={"a": "b c", "n": None}, reply="bytes") == b"\0\1"
+    assert service.requests[-1].path.endswith("/x?a=b+c")
+    assert len(list(client.request("POST", "/x", {"stream": True}, reply="stream"))) == 3
+    assert client.request("DELETE", "/x") == {}
+    caught(lambda: client.request("GET", "/x", reply="yaml"), ValueError)
+
+
+def parse_form(seen):
+    """name -> (file name, bytes) of a multipart body."""
+    boundary = seen.headers["content-type"].partition("boundary=")[2].encode()
+    parts = {}
+    for part in seen.body.split(b"--" + boundary)[1:-1]:
+        head, _, body = part.partition(b"\r\n\r\n")
+        found = re.search('name="([^"]*)"(?:; filename="([^"]*)")?', head.decode())
+        parts[found.group(1)] = found.group(2), body[:-2]
+    return parts
+
+
+def test_files_go_as_a_form(service, client, tmp_path):
+    path = tmp_path / '数"据.jsonl'
+    path.write_bytes(b"row\r\n--x\r\n")
+    forms = [str(path), path, (path.name, path.read_bytes()), open(str(path), "rb"), ("a.txt", "")]
+    for file in forms[:4]:
+        service.replies.append(reply({"id": "f"}))
+        assert client.request("POST", "/files", {"purpose": "batch", "n": 3, "no": None}, files={"file": file}).id == "f"
+        parts = parse_form(service.requests[-1])
+        assert parts == {"purpose": (None, b"batch"), "n": (None, b"3"), "file": ("数%22据.jsonl", b"row\r\n--x\r\n")}
+    forms[3].close()
+    for bad in (b"", forms[4], 7):
+        caught(lambda bad=bad: client.request("POST", "/files", files={"file": bad}), ValueError)
+    with pytest.raises(FileNotFoundError):
+        client.request("POST", "/files", files={"file": "no/such"})
+    assert len(service.requests) == 4
+
+
+def test_load_env(tmp_path, monkeypatch):
+    path = tmp_path / ".env"
+    path.write_text('\ufeff# note\nGLM_TA=1\nexport GLM_TB = "two words"  # x\nGLM_TC=\'q\' \n\nGLM_TD=a=b # c\njunk\n', encoding="utf-8")
+    monkeypatch.setenv("GLM_TA", "kept")
+    expected = {"GLM_TA": "1", "GLM_TB": "two words", "GLM_TC": "q", "GLM_TD": "a=b"}
+    assert glm.load_env(str(path)) == expected
+    assert os.environ["GLM_TA"] == "kept" and os.environ["GLM_TB"] == "two words"
+    monkeypatch.chdir(tmp_path)
+    assert glm.load_env() == expected and glm.load_env("no/such") == {}
+    for name in expected:
+        monkeypatch.delenv(name)
+
+
+def test_a_client_pickles_without_its_key(service, monkeypatch):
+    client = glm.GLM(KEY, service.url, timeout=7, default_headers={"X-A": "1"})
+    ask(client)
+    data = pickle.dumps(client)
+    assert b"0f1e2d3c" not in data
+    monkeypatch.setenv("GLM_API_KEY", KEY)
+    assert ask(pickle.loads(data)).choices and service.requests[1].headers["x-a"] == "1"
+    monkeypatch.delenv("GLM_API_KEY")
+    official = pickle.loads(pickle.dumps(glm.GLM(KEY)))
+    assert "GLM_API_KEY" in str(caught(lambda: ask(official), ValueError))
+    with pytest.raises(TypeError):
+        pickle.dumps(glm.GLM(KEY, proxy="http://u:hush@h:1"))
+
+
+def test_a_log_record_for_each_attempt(service, caplog):
+    client = glm.GLM(KEY, service.url)
+    caplog.set_level("DEBUG", "glm")
+    service.replies.append(failure(1302, 429, retry_after=0, x_request_id="r5"))
+    ask(client)
+    first, second = [record.getMessage() for record in caplog.records if record.name == "glm"]
+    assert "429" in first and "1302" in first and "r5" in first and "POST " + service.url in first
+    assert "200" in second and "r1" in second and "4 tokens" in second
+
+
+CANARY = "canaryid.CANARYsecret42"
+
+
+def test_the_key_shows_nowhere(service, caplog, monkeypatch):
+    caplog.set_level("DEBUG")
+    texts = []
+
+    def look(call):
+        try:
+            texts.append(repr(call()))
+        except Exception as error:
+            full = traceback.TracebackException.from_exception(error, capture_locals=True)
+            texts.extend(["".join(full.format()), repr(error), str(error), repr(pickle.dumps(error))])
+
+    for auth in ("key", "jwt"):
+        client = glm.GLM(CANARY, service.url, auth=auth, max_retries=1, default_headers={"X-T": "x" + CANARY})
+        look(lambda: (client, vars(client), client._key, str(client._key), "{}".format(client._key), "%s" % client._key))
+        look(lambda: ask(client))
+        service.replies.extend([failure(500, 500, retry_after=0), [CLOSE]])
+        look(lambda: ask(client))
+        service.replies.extend([[CLOSE], [ask_reply()[:-3], CLOSE]])
+        look(lambda: ask(client))
+        service.replies.append([60])
+        look(lambda: ask(client, timeout=0.1))
+        service.replies.append(stream(PART))
+        look(lambda: list(ask(client, stream=True)))
+        look(lambda: ask(client, temperature=object()))
+        look(lambda: ask(client.with_options(base_url="http://127.0.0.1:%d" % closed_port())))
+        look(lambda: ask(client.with_options(base_url="https" + service.url[4:])))
+        look(lambda: pickle.dumps(client))
+    key = CANARY
+    look(lambda: glm.GLM(api_key=glm._Secret(key), base_url="ftp://x"))
+    for bad in (key + "\0", key + "密"):
+        monkeypatch.setenv("GLM_API_KEY", bad) if "\0" not in bad else None
+        look(lambda: glm.GLM())
+    monkeypatch.delenv("GLM_API_KEY")
+    assert len(texts) > 40
+    everything = "\n".join(texts) + caplog.text
+    everything = "\n".join(line for line in everything.splitlines() if " = <function" not in line)
+    for secret in ("CANARYsecret42", "x" + CANARY):
+        for line in everything.splitlines():
+            assert secret not in line, line
+    assert "eyJhbGci" not in everything
+
+
+# -- Conversation ------------------------------------------------------------------------------
+
+
+def test_turns_share_their_history(service, client):
+    talk = glm.Conversation(client, "be kind", model="m", temperature=0.5)
+    assert talk.ask("one") == "You said: one"
+    assert "".join(talk.stream("two")) == "You said: two"
+    assert [m["role"] for m in talk.messages] == ["system", "user", "assistant", "user", "assistant"]
+    assert [m["content"] for m in sent(service)["messages"]] == ["be kind", "one", "You said: one", "two"]
+    assert sent(service)["temperature"] == 0.5
+    assert talk.ask("see", images=[b"GIF8"]) == "You said: (image_url) see"
+
+
+def test_a_turn_that_fails_or_is_left_changes_nothing(service, client):
+    talk = glm.Conversation(client, model="m", thinking=True)
+    talk.ask("one")
+    before = copy.deepcopy(talk.messages)
+    assert before[-1]["reasoning_content"] == "They said something."
+    service.replies.append(failure(1301))
+    caught(lambda: talk.ask("bad"))
+    service.replies.append(CUTS["clean end"])
+    caught(lambda: "".join(talk.stream("cut")))
+    service.replies.append(stream(events(chunk("x", "sensitive"), "[DONE]")))
+    caught(lambda: talk.ask("bad"), glm.FinishReasonError)
+    for _ in talk.stream("left"):
+        break
+    assert talk.messages == before
+    talk.ask("two")
+    assert len(talk.messages) == 4
