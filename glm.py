@@ -302,7 +302,7 @@ class _Secret(str):
     """Text that shows itself in no repr, print, format, traceback or pickle."""
 
     def __new__(cls, text: str = "") -> "_Secret":
-        return str.__new__(cls, text[:])  # the slice is bare text, where str(text) is masked
+        return str.__new__(cls, text[:] if isinstance(text, str) else "\0")  # str() would mask it
 
     def __repr__(self) -> str:
         return "'***'"
@@ -315,10 +315,10 @@ class _Secret(str):
 
     __str__ = __repr__
 
-def _secret(value: Any, what: str) -> _Secret:
+def _secret(value: Any, what: str, **facts: Any) -> _Secret:
     """A header's value, checked here because http.client's message would show it."""
-    if not isinstance(value, str) or any(not " " <= char <= "\xff" for char in value):
-        raise GLMValueError(f"{what}: must be one line of text without control characters")
+    if not isinstance(value, str) or any(not " " <= char <= "~" for char in value):
+        raise GLMValueError(f"{what}: must be one line of ASCII without control characters", **facts)
     return _Secret(value)
 
 def generate_token(apikey: str, exp_seconds: float, now: "Optional[float]" = None) -> str:
@@ -578,7 +578,7 @@ class _Wire(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         self.sock.settimeout(self.deadline.left())
         count = self.sock.recv_into(buffer)  # type: int
-        self.heard = True
+        self.heard = self.heard or count > 0
         return count
 
     def sendall(self, data: Any) -> None:
@@ -742,7 +742,7 @@ class _Reply:
 
     def blocks(self, cut: Any = APIConnectionError) -> "Iterator[bytes]":
         """Yield the body as it comes; where it ends before its end, raise cut."""
-        read, unpack, whole = getattr(self.response, "read1", self.response.read), None, False
+        read, unpack, some, whole = getattr(self.response, "read1", self.response.read), None, False, False
         coding = (self.headers.get("content-encoding") or "identity").lower()
         try:
             if coding in ("gzip", "x-gzip", "deflate"):  # unasked, as some gateways do
@@ -754,9 +754,11 @@ class _Reply:
                 block = read(65536)
                 if not block:
                     break
+                some = True
                 yield unpack(block) if unpack else block
-            if getattr(self.response, "length", None):
-                raise EOFError(f"the last {self.response.length} bytes did not come")
+            framed = self.headers.get("content-length") or self.headers.get("transfer-encoding")
+            if getattr(self.response, "length", None) or not (some or framed or self.status == 204):
+                raise EOFError("the end of the reply did not come")
             whole = True
         except Exception as error:
             raise _connection_error(error, self.request, cut) from _bare(error)
@@ -871,6 +873,7 @@ class Stream:
 
     def close(self) -> None:
         """Close the connection, if the stream is not over."""
+        self._whole = True
         self._data.close()  # type: ignore[attr-defined]
         self._blocks.close()  # type: ignore[attr-defined]
 
@@ -888,8 +891,9 @@ class Stream:
             if not self._whole:
                 raise StreamInterruptedError("the stream stopped before its end", retryable=True)
         except GLMError as error:
+            whole = self._whole and isinstance(error, APIConnectionError)
             self.close()
-            if not self._whole or not isinstance(error, APIConnectionError):
+            if not whole:
                 error.partial = self.completion if self._answers else None
                 raise
         return None
@@ -1046,12 +1050,12 @@ def load_env(path: str = ".env") -> "Dict[str, str]":
         with open(path, encoding="utf-8-sig") as file:
             for line in file:
                 name, found, value = line.strip().partition("=")
-                name, value = name.split(" ")[-1] if name.startswith("export ") else name.strip(), value.strip()
-                quote = value[:1] if value[:1] in ("'", '"') else " #"
-                value = value[1:] if quote != " #" else value
-                if found and not name.startswith("#"):
-                    held[name] = value.split(quote)[0].rstrip()
-                    os.environ.setdefault(name, held[name])
+                name, value = name.replace("export ", "", 1).strip(), value.strip()
+                quoted = value[:1] in ("'", '"') and value[:1]
+                value = value[1:].split(quoted)[0] if quoted else value.split(" #")[0].rstrip()
+                if found and name[:1] != "#":
+                    held[name] = value
+                    os.environ.setdefault(name, value)
     return held
 
 def _base_url(url: "Optional[str]") -> str:
@@ -1135,7 +1139,7 @@ class GLM:
                  auth: "Optional[str]" = None, timeout: Any = Timeout(), max_retries: int = 3,
                  default_headers: "Optional[Mapping[str, str]]" = None, proxy: Any = None,
                  ca_file: "Optional[str]" = None, opener: Any = None) -> None:
-        api_key = api_key and _Secret(api_key)
+        api_key, default_headers = api_key and _Secret(api_key), _headers({}, default_headers)
         options = dict(locals())
         self.__setstate__({key: value for key, value in options.items() if key != "self"})
         self._check_key()
@@ -1156,10 +1160,11 @@ class GLM:
     def __getstate__(self) -> Any:
         if self._options["opener"] is not None or "@" in str(self._options["proxy"]):
             raise TypeError("a client with opener= or a password in proxy= does not pickle")
-        return {**self._options, "api_key": None}
+        headers = {name: value[:] for name, value in self._options["default_headers"].items()}
+        return {**self._options, "api_key": None, "default_headers": headers}
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={self._base!r})"
+        return f"{type(self).__name__}(base_url={self.__dict__.get('_base')!r})"
 
     def __enter__(self) -> "GLM":
         return self
@@ -1215,13 +1220,13 @@ class GLM:
     def _find_key(self, given: "Optional[str]") -> "Tuple[_Secret, str]":
         """The key that may go to this host, else why there is none."""
         if given:
-            return _secret(_Secret(given.strip()), "api_key"), ""
+            return _secret(_Secret(given.strip()), "api_key", status_code=401), ""
         why = "no API key: pass api_key=, or set " + " or ".join(KEYS)
         for name in KEYS:
             value = _Secret(os.environ.get(name, "").strip())
             family = [os.environ.get(base) for base in BASES if base[:3] == name[:3]]
             if value and (name == KEYS[0] or self._official or _host(self._base) in map(_host, family)):
-                return _secret(value, name), ""
+                return _secret(value, name, status_code=401), ""
             if value:
                 why = f"no key was sent: {name} is for its vendor's hosts only; for this one set {KEYS[0]}"
         return _Secret(), why
@@ -1503,7 +1508,7 @@ def _request(args: Any) -> "Dict[str, Any]":
 def _client(args: Any, key: Any = None, opener: Any = None) -> GLM:
     total = (args.timeout or "").startswith("total=")
     seconds = _number(args.timeout and args.timeout[6 * total :], "--timeout")
-    timeout = Timeout(total=seconds) if total else seconds or Timeout()
+    timeout = Timeout(total=seconds) if total or seconds is None else seconds
     return GLM(key, args.base_url, auth=args.auth, timeout=timeout, ca_file=args.ca_file,
                proxy=False if args.proxy == "off" else args.proxy, opener=opener)
 
