@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from typing import Optional, Tuple, Type, Union, overload
 else:
     Any = object
-
 __version__ = "0.1.0"
 
 # -- Constants ---------------------------------------------------------------------------------
@@ -36,19 +35,18 @@ BASE_URLS = {
     "bigmodel-coding": "https://open.bigmodel.cn/api/coding/paas/v4",
     "zai-coding": "https://api.z.ai/api/coding/paas/v4",
 }
-KEYS = "GLM_API_KEY ZAI_API_KEY ZHIPUAI_API_KEY ZHIPU_API_KEY".split()
-BASES = "GLM_BASE_URL ZAI_BASE_URL ZHIPUAI_BASE_URL".split()  # of one family: three letters alike
+KEYS = ("GLM_API_KEY", "ZAI_API_KEY", "ZHIPUAI_API_KEY", "ZHIPU_API_KEY")
+BASES = ("GLM_BASE_URL", "ZAI_BASE_URL", "ZHIPUAI_BASE_URL")  # a family has three letters alike
 TEXT_MODEL, IMAGE_MODEL = "glm-4.7-flash", "glm-4.6v-flash"  # they cost nothing
-TOKEN_TTL = 210  # seconds, as in the official SDKs
-CLOCK_SKEW = 30  # seconds that the clock may be off before the server's is used for tokens
-MAX_RETRY_AFTER = 60.0  # seconds; a server that asks for more gets no second request
+TOKEN_TTL, CLOCK_SKEW = 210, 30  # seconds: a token's life, how wrong a clock may be unrepaired
 IDLE, DRAIN = 30.0, 0.2  # seconds: trust in an idle connection, what may follow [DONE]
+MAX_RETRY_AFTER = 60.0  # seconds; a server that asks for more gets no second request
 MAX_LINE, MAX_REPLY, MAX_SHOWN = 16 << 20, 256 << 20, 200  # bytes, bytes, characters
 
 ErrorCode = namedtuple("ErrorCode", "status retry exit zh en")
-# code, HTTP status (0: any), retry (yes, no, sign: anew and once, until: a stated time), exit code
-# of the command line, meaning. Source: docs.bigmodel.cn/cn/faq/api-code, and for older codes
-# docs.bigmodel.cn/cn/guide/develop/openai/introduction.
+# Business code, HTTP status (0: any), retry (yes, no, sign: anew and once, until: a stated time),
+# exit code of the command line, meaning. Sources: docs.bigmodel.cn/cn/faq/api-code and, for older
+# codes, docs.bigmodel.cn/cn/guide/develop/openai/introduction.
 ERROR_CODES = {}  # type: Dict[str, ErrorCode]
 for _row in """
 500  500 yes   7 内部错误 | internal error
@@ -100,8 +98,8 @@ for _row in """
 1320 429 until 4 5小时额度与企业月限用尽 | 5-hour cap reached, and the company's
 1321 429 until 4 7天额度与企业月限用尽 | 7-day cap reached, and the company's
 """.strip().splitlines():
-    _code, _status, _retry, _exit, _en = _row.split(None, 4)
-    ERROR_CODES[_code] = ErrorCode(int(_status), _retry, int(_exit), *_en.split(" | "))
+    _code, _status, _retry, _exit, _text = _row.split(None, 4)
+    ERROR_CODES[_code] = ErrorCode(int(_status), _retry, int(_exit), *_text.split(" | "))
 ADVICE = {  # by exit code, or by business code where there is more to say
     1: "correct the request", 3: "check the key, and that it belongs to this base URL",
     4: "top up, change the plan or wait", 5: "change the input: the same is refused again",
@@ -115,8 +113,7 @@ ADVICE = {  # by exit code, or by business code where there is more to say
 def explain(code: "Union[str, int]") -> str:
     """Say in Chinese and English what a business code means, if it is retried, what to do."""
     row = ERROR_CODES.get(str(code))
-    if row is None:
-        return f"{code}: not a known code; the HTTP status decides"
+    if row is None: return f"{code}: not a known code; the HTTP status decides"
     retried = {"yes": "retried", "sign": "signed anew once if the clock is off"}.get(row.retry)
     advice = ADVICE.get(str(code), ADVICE[row.exit])
     return f"{code}: {row.zh} / {row.en}; {retried or 'not retried'}; {advice}"
@@ -125,13 +122,12 @@ def explain(code: "Union[str, int]") -> str:
 
 class GLMError(Exception):
     """Base of all errors here. They pickle; a fact that does not apply is None."""
-
     status_code = None  # type: Optional[int]
     code = request_id = finish_reason = None  # type: Optional[str]
     retryable = False
     retry_after = None  # type: Optional[float]  # seconds, as the server asked
     retry_at = None  # type: Optional[datetime]  # when a quota comes back
-    body = partial = None  # type: Any  # the reply's; the Completion as far as it came
+    body = partial = date = None  # type: Any  # the reply's; the Completion so far; its Date
 
     def __init__(self, message: str = "", **facts: Any) -> None:
         super().__init__(message)
@@ -168,40 +164,33 @@ def _bare(error: BaseException) -> BaseException:
 
 def _http_date(text: Any) -> "Optional[float]":
     from email.utils import parsedate_to_datetime
-    try:
-        return parsedate_to_datetime(text).timestamp()
-    except (TypeError, ValueError, OverflowError, IndexError):
-        return None
+    try: return parsedate_to_datetime(text).timestamp()
+    except (TypeError, ValueError, OverflowError, IndexError): return None
 
 def _retry_after(headers: Any) -> "Optional[float]":
     """Seconds that a reply asks to wait; a date is read by the reply's own Date."""
     value = (headers.get("retry-after") or "").strip()
-    if value.isdigit():
-        return float(value[:9])
-    then = _http_date(value) if value else None
-    return then and max(0.0, then - (_http_date(headers.get("date")) or time.time()))
+    if value.isdigit(): return float(value[:9])
+    then = value and _http_date(value)
+    return max(0.0, then - (_http_date(headers.get("date")) or time.time())) if then else None
 
 def _retry_at(text: str) -> "Optional[datetime]":
     """The time in a quota's message: it has no zone and is UTC+8; an unlikely one is ignored."""
     import re
     from datetime import datetime, timedelta, timezone
-    found = re.search(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)", text)
-    try:
-        stamp = datetime.strptime(" ".join(found.groups()) + "+0800", "%Y-%m-%d %H:%M:%S%z")  # type: ignore
-    except (AttributeError, ValueError):
-        return None
+    day, clock = (re.findall(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)", text) or [("", "")])[0]
+    try: stamp = datetime.strptime(f"{day} {clock} +0800", "%Y-%m-%d %H:%M:%S %z")
+    except ValueError: return None
     return stamp if timedelta(0) < stamp - datetime.now(timezone.utc) < timedelta(32) else None
 
 def _find_error(body: Any) -> "Optional[Tuple[str, str]]":
     """(code, message) where JSON is an error, in any of the service's shapes."""
-    if not isinstance(body, dict):
-        return None
+    if not isinstance(body, dict): return None
     error = body.get("error")
     inner = error if isinstance(error, dict) else body
     code = "" if inner.get("code") is None else str(inner["code"])
     flat = error is None and code not in ("", "0", "200") and not {"choices", "id"} & set(body)
-    if not error and not flat and body.get("success") is not False:
-        return None
+    if not error and not flat and body.get("success") is not False: return None
     texts = inner.get("message"), error, body.get("message"), body.get("msg"), body.get("detail")
     return code, next((text for text in texts if text and isinstance(text, str)), "")
 
@@ -213,18 +202,13 @@ class Record(dict):  # type: ignore[type-arg]
     A name that the API documents and this object lacks reads None. Keys named like methods of
     dict (items, keys, ...) need brackets.
     """
-
     def __getattr__(self, name: str) -> Any:
-        if name in self:
-            return self[name]
-        if name == "reasoning_content":
-            return self.get("reasoning")  # newer vLLM's name for it
-        if name in _DOCUMENTED:
-            return None
+        if name in self: return self[name]
+        if name == "reasoning_content": return self.get("reasoning")  # newer vLLM's name for it
+        if name in _DOCUMENTED: return None
         raise AttributeError(f"no {name!r} here, but: {', '.join(map(str, self)) or 'nothing'}")
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        self[name] = value
+    def __setattr__(self, name: str, value: Any) -> None: self[name] = value
 
     def model_dump(self) -> "Dict[str, Any]":
         """Return plain dicts and lists."""
@@ -234,7 +218,7 @@ class Record(dict):  # type: ignore[type-arg]
     def model_dump_json(self, **options: Any) -> str:
         """Return JSON text; options are those of json.dumps."""
         import json
-        return json.dumps(self, **dict({"ensure_ascii": False}, **options))
+        return json.dumps(self, **{"ensure_ascii": False, **options})
 
 # For the checker, and for the documented names: at run time every object is a Record.
 class Function(Record): "What a ToolCall calls; arguments is text."; name: str; arguments: str
@@ -268,28 +252,23 @@ _codec = []  # type: List[Any]  # scanner and encoder: made once, and late, as j
 
 def _json(part: int) -> Any:
     if not _codec:
-        from json import JSONDecoder, JSONEncoder
-        encoder = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        decoder = JSONDecoder(object_hook=Record)  # type: Any
+        import json
+        decoder = json.JSONDecoder(object_hook=Record)  # type: Any
+        encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         _codec[:] = decoder.scan_once, encoder.encode
     return _codec[part]
 
 def _decode(text: str) -> Any:
     """JSON text as Records; ValueError where it is none."""
-    try:
-        value, end = _json(0)(text, 0)
-        if end == len(text):
-            return value
-    except (StopIteration, RecursionError):
-        pass
+    try: value, end = _json(0)(text, 0)
+    except (StopIteration, RecursionError): end = -1
+    if end == len(text): return value
     stripped = text.strip("\ufeff \t\r\n")
-    if stripped == text:
-        raise ValueError("not JSON")
+    if stripped == text: raise ValueError("not JSON")
     return _decode(stripped)
 
 def _encode(value: Any) -> bytes:
-    try:
-        return _json(1)(value).encode()  # type: ignore[no-any-return]
+    try: return _json(1)(value).encode()  # type: ignore[no-any-return]
     except UnicodeEncodeError:  # a lone surrogate, which UTF-8 lacks, goes as an escape
         import json
         return json.dumps(value).encode()
@@ -300,26 +279,17 @@ def _encode(value: Any) -> bytes:
 
 class _Secret(str):
     """Text that shows itself in no repr, print, format, traceback or pickle."""
-
     def __new__(cls, text: str = "") -> "_Secret":
         return str.__new__(cls, text[:] if isinstance(text, str) else "\0")  # str() would mask it
-
-    def __repr__(self) -> str:
-        return "'***'"
-
-    def __format__(self, spec: str) -> str:
-        return "***"
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        return _Secret, ()
-
+    def __repr__(self) -> str: return "'***'"
+    def __format__(self, spec: str) -> str: return "***"
+    def __reduce_ex__(self, protocol: Any) -> Any: return _Secret, ()
     __str__ = __repr__
 
 def _secret(value: Any, what: str, **facts: Any) -> _Secret:
     """A header's value, checked here because http.client's message would show it."""
-    if not isinstance(value, str) or any(not " " <= char <= "~" for char in value):
-        raise GLMValueError(f"{what}: must be one line of ASCII without control characters", **facts)
-    return _Secret(value)
+    if isinstance(value, str) and all(" " <= char <= "~" for char in value): return _Secret(value)
+    raise GLMValueError(f"{what}: must be one line of ASCII without control characters", **facts)
 
 def generate_token(apikey: str, exp_seconds: float, now: "Optional[float]" = None) -> str:
     """Sign a JWT for a key of the form id.secret, with times in milliseconds, as BigModel wants.
@@ -347,27 +317,22 @@ def iter_sse(lines: "Iterable[str]") -> "Iterator[Tuple[str, str]]":
     https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation,
     but the last event needs no blank line, only the end of its last line.
     """
-    event, data, ends, cut, start = "", [], False, False, "\ufeff"  # type: str, List[str], bool, bool, str
+    event, data, ends, cut, start = "", [], False, False, "\ufeff"  # type: str, Any, bool, bool, str
     for line in lines:
         text = line.rstrip("\r\n")
         cut, ends = text == line, ends or text != line
         field, _, value = text.lstrip(start).partition(":")
         start, value = "", value[value.startswith(" ") :]
-        if field == "data":
-            data.append(value)
-        elif field == "event":
-            event = value
+        if field == "data": data.append(value)
+        elif field == "event": event = value
         elif not text:
-            if data:
-                yield event or "message", "\n".join(data)
+            if data: yield event or "message", "\n".join(data)
             event, data = "", []
-    if data and not (cut and ends):
-        yield event or "message", "\n".join(data)
+    if data and not (cut and ends): yield event or "message", "\n".join(data)
 
 def _event(text: str) -> "List[str]":
     """The data of one event; what looks like JSON or HTML goes to its reader as it is."""
-    if text.lstrip()[:1] in ("{", "[", "<"):
-        return [text]
+    if text.lstrip()[:1] in ("{", "[", "<"): return [text]
     return [data for name, data in iter_sse(text.split("\n")) if name != "ping"]
 
 def _events(blocks: "Iterable[bytes]") -> "Iterator[str]":
@@ -377,29 +342,23 @@ def _events(blocks: "Iterable[bytes]") -> "Iterator[str]":
     """
     rest, carriage, start = bytearray(), False, "\ufeff"
     for block in blocks:
-        if carriage and block[:1] == b"\n":
-            block = block[1:]  # the second half of a CRLF
+        if carriage and block[:1] == b"\n": block = block[1:]  # the second half of a CRLF
         carriage = block[-1:] == b"\r"
-        if b"\r" in block:
-            block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        end = len(rest)
+        if b"\r" in block: block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        seen = max(len(rest) - 1, 0)
         rest += block
-        end = rest.rfind(b"\n\n", max(end - 1, 0))
+        end = rest.rfind(b"\n\n", seen)
         if len(rest) - max(end, 0) > MAX_LINE:
             raise APIResponseValidationError("an event of the stream is over 16 MB")
-        if end < 0:
-            continue
+        if end < 0: continue
         text, start = rest[:end].decode("utf-8", "replace").lstrip(start), "\n"
         del rest[: end + 2]
         for event in text.split("\n\n"):
-            if event.startswith("data: ") and "\n" not in event:
-                yield event[6:]
-            else:
-                yield from _event(event)
+            if event.startswith("data: ") and "\n" not in event: yield event[6:]
+            else: yield from _event(event)
     text = rest.decode("utf-8", "replace").lstrip(start)
-    for data in _event(text):
-        if text.endswith("\n") or data == "[DONE]" or data[-1:] in ("}", ">"):
-            yield data  # no cut ends so: the line or the JSON is closed
+    for data in _event(text):  # no cut ends so: the line or the JSON is closed
+        if text.endswith("\n") or data == "[DONE]" or data[-1:] in ("}", ">"): yield data
 
 # -- Time --------------------------------------------------------------------------------------
 
@@ -409,7 +368,6 @@ class Timeout(namedtuple("Timeout", "connect read total")):
     connect: until the connection stands, without the name's lookup. read: the longest silence
     on the wire. total: all of a call, with its retries and the reading of its reply.
     """
-
     __slots__ = ()
 
     def __new__(cls, connect: Any = 8.0, read: Any = 300.0, total: Any = None) -> "Timeout":
@@ -422,26 +380,21 @@ class Timeout(namedtuple("Timeout", "connect read total")):
     @classmethod
     def of(cls, value: Any) -> "Timeout":
         """Make one of a number (read), a tuple, or what has .connect and .read (httpx.Timeout)."""
-        if isinstance(value, tuple):
-            return cls(*value)
+        if isinstance(value, tuple): return cls(*value)
         if hasattr(value, "connect") and hasattr(value, "read"):
             return cls(value.connect, value.read, getattr(value, "total", None))
         return cls(min(8.0, cls(8.0, value).read or 8.0), value)
 
 class _Deadline:
     """When a call must be over, on the monotonic clock, and how long it may be silent."""
-
     def __init__(self, total: Any, read: Any, end: float = float("inf")) -> None:
         self.read, self.end = read, min(end, time.monotonic() + (total or float("inf")))
 
     def left(self) -> "Optional[float]":
         """Seconds to wait now, None for ever; TimeoutError where none are left."""
-        if self.end == float("inf"):
-            return self.read  # type: ignore[no-any-return]
         left = self.end - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("no time left")
-        return min(left, self.read or left)
+        if left <= 0: raise TimeoutError("no time left")
+        return min(left, self.read or left) if left < float("inf") else self.read
 
 def _random() -> float:
     from random import random
@@ -456,16 +409,13 @@ def retry(call: "Callable[[], Any]", *, max_retries: int = 3, deadline: "Optiona
     over 60 s, or not before deadline (on time.monotonic()), it raises at once.
     """
     for attempt in range(max_retries + 1):
-        try:
-            return call()
+        try: return call()
         except Exception as error:
+            if not getattr(error, "retryable", False) or attempt == max_retries: raise
             wait = getattr(error, "retry_after", None)
             wait = rand() * min(8.0, 0.5 * 2**attempt) if wait is None else wait
-            left = MAX_RETRY_AFTER + 1 if deadline is None else deadline - time.monotonic()
-            if not getattr(error, "retryable", False) or attempt == max_retries:
-                raise
-            if wait > MAX_RETRY_AFTER or wait >= left:
-                raise
+            left = float("inf") if deadline is None else deadline - time.monotonic()
+            if wait > MAX_RETRY_AFTER or wait >= left: raise
         sleep(wait)
 
 # -- Transport ---------------------------------------------------------------------------------
@@ -475,14 +425,12 @@ def _listed(host: str, port: int, entries: str) -> bool:
     import ipaddress
     for entry in entries.replace(",", " ").lower().split():
         try:
-            if ipaddress.ip_address(host) in ipaddress.ip_network(entry.strip("[]"), False):
-                return True
+            if ipaddress.ip_address(host) in ipaddress.ip_network(entry.strip("[]"), False): return True
         except ValueError:
-            name, _, number = entry.rpartition(":") if entry[-1:].isdigit() else (entry, "", "")
-            name, number = (name, number) if name and number.isdigit() else (entry, str(port))
+            name, _, number = entry.rpartition(":")
+            if not name or not number.isdigit(): name, number = entry, str(port)
             name = "." + name.strip("[]").lstrip("*.")
-            if number == str(port) and ("." + host + ".").endswith((name, name + ".")):
-                return True
+            if number == str(port) and f".{host}.".endswith((name, name + ".")): return True
     return False
 
 def choose_proxy(scheme: str, host: str, port: int, proxy: Any = None) -> Any:
@@ -494,8 +442,7 @@ def choose_proxy(scheme: str, host: str, port: int, proxy: Any = None) -> Any:
     from urllib.parse import unquote, urlsplit
     from urllib.request import getproxies, proxy_bypass
     name = "proxy"
-    if proxy is False or _listed(host, port, "localhost 127.0.0.0/8 ::1"):
-        return None
+    if proxy is False or _listed(host, port, "localhost 127.0.0.0/8 ::1"): return None
     if proxy is None:
         found = getproxies()
         kind = scheme if found.get(scheme) else "all"
@@ -505,35 +452,30 @@ def choose_proxy(scheme: str, host: str, port: int, proxy: Any = None) -> Any:
         name = next((name for name in names if os.environ.get(name)), "the system's proxy")
     try:
         parts = urlsplit(proxy if "://" in proxy else "http://" + proxy)
-        if parts.scheme != "http" or not parts.hostname:
-            raise ValueError
         port = parts.port or 80
+        if parts.scheme != "http" or not parts.hostname: raise ValueError
     except (TypeError, ValueError):
         raise APIConnectionError(
             f"{name}: only http://host:port is a proxy that works here, no SOCKS or https: change "
             f"it, name {host} in NO_PROXY, or pass proxy=False, or opener=") from None
-    login = _Secret(f"{unquote(parts.username or '')}:{unquote(parts.password or '')}")
-    login = _Secret("Basic " + b64encode(login.encode()).decode() if parts.username else "")
+    login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}".encode()
+    login = _Secret("Basic " + b64encode(login).decode() if parts.username else "")  # type: ignore
     return parts.hostname, port, login, f" via {name} {parts.hostname}:{port}"
 
 def _tls_context(ca_file: "Optional[str]") -> Any:
     """The system's roots (OpenSSL itself heeds SSL_CERT_FILE and SSL_CERT_DIR) and ca_file's."""
-    try:
-        import ssl
+    try: import ssl
     except ImportError:
         raise APIConnectionError("this Python has no ssl module: only http:// works") from None
-    name, bundle = "ca_file", ca_file
-    if not ca_file:
-        name, bundle = "REQUESTS_CA_BUNDLE", os.environ.get("REQUESTS_CA_BUNDLE")
-    for what, path in ((name, bundle), ("SSL_CERT_FILE", os.environ.get("SSL_CERT_FILE"))):
+    env = os.environ.get
+    name, bundle = "ca_file" if ca_file else "REQUESTS_CA_BUNDLE", ca_file or env("REQUESTS_CA_BUNDLE")
+    for what, path in ((name, bundle), ("SSL_CERT_FILE", env("SSL_CERT_FILE"))):
         if path and not os.path.exists(path):
             raise APIConnectionError(f"{what} names a file that is not there: {path}")
     context = ssl.create_default_context()
     if bundle and bundle != ssl.get_default_verify_paths().cafile:
         context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)  # many private CAs fail it
-        folder = os.path.isdir(bundle)
-        try:
-            context.load_verify_locations(None if folder else bundle, bundle if folder else None)
+        try: context.load_verify_locations(**{"capath" if os.path.isdir(bundle) else "cafile": bundle})
         except ssl.SSLError as error:
             raise APIConnectionError(f"{name}: no certificates in {bundle}: {error}") from error
     return context
@@ -543,24 +485,22 @@ class _Wire(io.RawIOBase):
 
     http.client calls close() when it likes, so that does nothing; hang_up() closes.
     """
+    sock = None  # type: Any
+    heard, since = False, 0.0
 
     def __init__(self, host: str, port: int, deadline: _Deadline) -> None:
         """Connect to the first address of the host that answers: each has its share of time."""
         import socket
-        self.deadline, self.heard, self.since = deadline, False, 0.0
-        found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+        self.deadline, found = deadline, socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
         for others in range(len(found), 0, -1):
-            family, kind, protocol, _, place = found[-others]
-            self.sock = socket.socket(family, kind, protocol)  # type: Any
+            self.sock = socket.socket(*found[-others][:3])
             try:
-                left = deadline.left()
-                self.sock.settimeout(left and left / others)
-                self.sock.connect(place)
+                self.sock.settimeout((deadline.left() or 0.0) / others or None)
+                self.sock.connect(found[-others][4])
                 break
             except OSError:
                 self.sock.close()
-                if others == 1:
-                    raise
+                if others == 1: raise
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # for silences behind NAT
         if hasattr(socket, "TCP_KEEPIDLE"):
@@ -568,12 +508,8 @@ class _Wire(io.RawIOBase):
 
     def start_tls(self, context: Any, host: str) -> None:
         self.sock.settimeout(self.deadline.left())
-        self.sock = context.wrap_socket(
-            self.sock, server_hostname=host, do_handshake_on_connect=False)
+        self.sock = context.wrap_socket(self.sock, server_hostname=host, do_handshake_on_connect=False)
         self.sock.do_handshake()
-
-    def readable(self) -> bool:
-        return True
 
     def readinto(self, buffer: Any) -> int:
         self.sock.settimeout(self.deadline.left())
@@ -586,18 +522,6 @@ class _Wire(io.RawIOBase):
             self.sock.settimeout(self.deadline.left())
             self.sock.sendall(memoryview(data)[start : start + 16384])
 
-    def makefile(self, mode: str) -> Any:
-        return io.BufferedReader(self)
-
-    def close(self) -> None:
-        pass
-
-    def hang_up(self) -> None:
-        if hasattr(self, "sock"):
-            self.sock.close()
-
-    __del__ = hang_up
-
     def fit(self) -> bool:
         """Whether it can serve again: young, open, and silent since its last reply."""
         try:
@@ -608,9 +532,15 @@ class _Wire(io.RawIOBase):
             return silent and time.monotonic() - self.since < IDLE
         return False
 
+    def hang_up(self) -> None:
+        if self.sock: self.sock.close()
+    def readable(self) -> bool: return True
+    def makefile(self, mode: str) -> Any: return io.BufferedReader(self)
+    def close(self) -> None: pass
+    __del__ = hang_up
+
 class _KeepAlive:
     """The only handler of our urllib opener: no redirects, no file:, and connections are kept."""
-
     handler_order = 500
 
     def __init__(self, base: str, proxy: Any, ca_file: "Optional[str]") -> None:
@@ -621,23 +551,9 @@ class _KeepAlive:
         self.proxy, self.ca_file, self.context, self.pid = proxy, ca_file, None, 0
         self.route, self.kept = None, deque()  # type: Any, Deque[_Wire]
 
-    def add_parent(self, parent: Any) -> None:
-        pass
-
+    def add_parent(self, parent: Any) -> None: pass
     def close(self) -> None:
-        while self.kept:
-            self.take(lambda wire: False)
-
-    def take(self, fit: "Callable[[_Wire], bool]" = _Wire.fit) -> "Optional[_Wire]":
-        """A kept connection that is fit; others are closed."""
-        try:
-            while True:
-                wire = self.kept.pop()
-                if fit(wire):
-                    return wire
-                wire.hang_up()
-        except IndexError:
-            return None
+        for wire in list(self.kept): wire.hang_up()  # unfit from now on
 
     def http_open(self, request: Any) -> Any:
         """Send a request; its connection goes with the reply, to be kept by its reader."""
@@ -647,19 +563,18 @@ class _KeepAlive:
         path, headers = request.selector, {"Host": request.host, **request.unredirected_hdrs}
         if self.route:
             request.where += self.route[3]
-            if not self.tls:
-                path, headers = request.full_url, self.login(headers)
+            if not self.tls: path, headers = request.full_url, self.login(headers)
         while True:
-            wire = self.take()
-            idle, wire = wire is not None, wire or self.connect(request)
-            request.phase, wire.deadline, wire.heard = "read", request.deadline, False
-            try:
-                return self.exchange(wire, request.get_method(), path, request.data, headers)
-            except BaseException as error:
+            try: wire, fresh = self.kept.pop(), False
+            except IndexError: wire, fresh = self.connect(request), True
+            if not fresh and not wire.fit():
                 wire.hang_up()
-                if not idle or wire.heard or _late(error) or not isinstance(error, OSError):
-                    raise
-                # else it died while it was idle: the next one, or a new one, replaces it
+                continue
+            request.phase, wire.deadline, wire.heard = "read", request.deadline, False
+            try: return self.exchange(wire, request.get_method(), path, request.data, headers)
+            except BaseException as error:
+                wire.hang_up()  # if it died while it was idle, the next one or a new one replaces it
+                if fresh or wire.heard or _late(error) or not isinstance(error, OSError): raise
 
     https_open = http_open
 
@@ -671,28 +586,24 @@ class _KeepAlive:
         connection = HTTPConnection(self.host, self.port)  # type: Any
         connection.sock = wire
         connection.request(method, path, body, headers)
-        response = connection.getresponse()  # type: Any
+        response = connection.getresponse()
         response.wire, response.kept = wire, self.kept if connection.sock else None
         return response
 
     def connect(self, request: Any) -> _Wire:
         request.phase = "connect"
-        if self.tls and self.context is None:
-            self.context = _tls_context(self.ca_file)
-        deadline = _Deadline(request.limits.connect, None, request.deadline.end)
+        if self.tls and self.context is None: self.context = _tls_context(self.ca_file)
         host, port = self.route[:2] if self.route else (self.host, self.port)
-        wire = _Wire(host, port, deadline)
+        wire = _Wire(host, port, _Deadline(request.limits.connect, None, request.deadline.end))
         try:
             if self.tls and self.route:
-                name = f"[{self.host}]" if ":" in self.host else self.host
-                name = f"{name}:{self.port}"
+                name = f"{'[%s]' % self.host if ':' in self.host else self.host}:{self.port}"
                 reply = self.exchange(wire, "CONNECT", name, None, self.login({"Host": name}))
                 if reply.status != 200:
                     raise APIConnectionError(
                         f"CONNECT refused: HTTP {reply.status} {reply.reason} [{request.where}]",
                         status_code=reply.status, retryable=reply.status >= 500)
-            if self.tls:
-                wire.start_tls(self.context, self.host)
+            if self.tls: wire.start_tls(self.context, self.host)
         except BaseException:
             wire.hang_up()
             raise
@@ -705,15 +616,13 @@ def _late(error: BaseException) -> bool:
 def _connection_error(error: Any, request: Any, cut: Any = APIConnectionError) -> GLMError:
     """What the network did, as an error that says in which phase, to whom and through what."""
     from socket import gaierror
-    where = f"[{request.phase}, {request.where}]"
-    if isinstance(error, GLMError):
-        return error
+    if isinstance(error, GLMError): return error
     if _late(error):
         limit = "total" if request.deadline.end <= time.monotonic() + 0.001 else request.phase
-        return APITimeoutError(f"{limit} timeout {where}", retryable=limit == "connect")
-    text = f"{type(error).__name__}: {getattr(error, 'verify_message', '') or error} {where}"
-    if isinstance(error, gaierror):
-        return APIConnectionError("no such host name: " + text)
+        return APITimeoutError(f"{limit} timeout [{request.where}]", retryable=limit == "connect")
+    text = f"{type(error).__name__}: {getattr(error, 'verify_message', '') or error}"
+    text += f" [{request.phase}, {request.where}]"
+    if isinstance(error, gaierror): return APIConnectionError("no such host name: " + text)
     if "certificate" in text.lower():
         advice = "if you trust its issuer, name the issuer's file: ca_file= or REQUESTS_CA_BUNDLE"
         return APIConnectionError(f"TLS certificate refused: {text}; {advice}")
@@ -725,109 +634,87 @@ def _connection_error(error: Any, request: Any, cut: Any = APIConnectionError) -
 
 class _Reply:
     """One reply: its head and its body, read once; read to its end, its connection is kept."""
-
     def __init__(self, response: Any, request: Any) -> None:
         self.response, self.request, self.headers = response, request, response.headers
         self.status = response.getcode()  # type: int
 
-    def done(self, whole: bool) -> None:
-        wire = getattr(self.response, "wire", None)
-        if wire is None:  # of another opener
-            self.response.close()
-        elif whole and self.response.kept is not None:
-            wire.since = time.monotonic()
-            self.response.kept.append(wire)
-        else:
-            wire.hang_up()
-
     def blocks(self, cut: Any = APIConnectionError) -> "Iterator[bytes]":
         """Yield the body as it comes; where it ends before its end, raise cut."""
-        read, unpack, some, whole = getattr(self.response, "read1", self.response.read), None, False, False
-        coding = (self.headers.get("content-encoding") or "identity").lower()
+        response, size, whole = self.response, 0, False
+        read, wire = getattr(response, "read1", response.read), getattr(response, "wire", None)
+        coding, unpack = (self.headers.get("content-encoding") or "identity").lower(), bytes
         try:
             if coding in ("gzip", "x-gzip", "deflate"):  # unasked, as some gateways do
-                from zlib import decompressobj
-                unpack = decompressobj(47).decompress
+                import zlib
+                unpack = zlib.decompressobj(47).decompress  # type: ignore
             elif coding != "identity":
                 raise APIResponseValidationError(f"the reply is packed as {coding}, unasked")
-            while True:
-                block = read(65536)
-                if not block:
-                    break
-                some = True
-                yield unpack(block) if unpack else block
+            for block in iter(lambda: read(65536), b""):
+                size += len(block)
+                yield unpack(block)
             framed = self.headers.get("content-length") or self.headers.get("transfer-encoding")
-            if getattr(self.response, "length", None) or not (some or framed or self.status == 204):
+            if getattr(response, "length", None) or not (size or framed or self.status == 204):
                 raise EOFError("the end of the reply did not come")
-            whole = True
-        except Exception as error:
-            raise _connection_error(error, self.request, cut) from _bare(error)
+            whole = wire is not None and response.kept is not None
+        except Exception as error: raise _connection_error(error, self.request, cut) from _bare(error)
         finally:
-            self.done(whole)
+            if wire is None: response.close()  # of another opener
+            elif not whole: wire.hang_up()
+            else:
+                wire.since = time.monotonic()
+                response.kept.append(wire)
 
     def bytes(self) -> bytes:
         parts, size = [], 0
         for block in self.blocks():
             parts.append(block)
             size += len(block)
-            if size > MAX_REPLY:
-                raise APIResponseValidationError("the reply is over 256 MB")
+            if size > MAX_REPLY: raise APIResponseValidationError("the reply is over 256 MB")
         return b"".join(parts)
 
     def json(self) -> Any:
         """The body as Records. An error in it raises, and so does what is no JSON."""
         text = self.bytes().decode("utf-8", "replace")
-        try:
-            body = _decode(text) if text or self.status != 204 else Record()
-        except ValueError:
-            raise self.invalid("not JSON", text) from None
-        if _find_error(body):
-            raise self.error(body)
+        try: body = _decode(text) if text or self.status != 204 else Record()
+        except ValueError: raise self.invalid("not JSON", text) from None
+        if _find_error(body): raise self.error(body)
         return body
 
     def completion(self) -> Any:
         body = self.json()
         try:
-            for choice in body["choices"]:
-                _mend(choice["message"])
+            for choice in body["choices"]: _mend(choice["message"])
             broken = choice.get("finish_reason") == "network_error"
         except (TypeError, KeyError, AttributeError, UnboundLocalError):
             raise self.invalid("without choices", str(body)) from None
-        if broken:
-            raise StreamInterruptedError(BROKEN, partial=body, retryable=True)
+        if broken: raise StreamInterruptedError(BROKEN, partial=body, retryable=True)
         return body
 
-    def stream(self) -> "Stream":
-        return Stream(self)
+    def stream(self) -> "Stream": return Stream(self)
 
     def invalid(self, what: str, text: str) -> GLMError:
-        return APIResponseValidationError(
-            f"HTTP {self.status}, but {what}: {text[:MAX_SHOWN]!r} [{self.request.where}]",
-            status_code=self.status, body=text[:MAX_SHOWN])
+        shown = f"HTTP {self.status}, but {what}: {text[:MAX_SHOWN]!r} [{self.request.where}]"
+        return APIResponseValidationError(shown, status_code=self.status, body=text[:MAX_SHOWN])
 
     def error(self, body: Any = None) -> GLMError:
         """What the server said, as the error of its business code, else of its HTTP status."""
         if body is None:
             body = self.bytes().decode("utf-8", "replace").strip()
-            try:
-                body = _decode(body)
-            except ValueError:
-                pass
+            try: body = _decode(body)
+            except ValueError: pass
         code, text = _find_error(body) or ("", "")
         row, kind = ERROR_CODES.get(code), self.status
-        if row or kind < 400 and code.isdigit() and 400 <= int(code) <= 599:
-            kind = (row.status or kind) if row else int(code)
+        if row: kind = row.status or kind
+        elif kind < 400 and code.isdigit() and 400 <= int(code) <= 599: kind = int(code)
         named = body.get("request_id") if isinstance(body, dict) else None
         named = named or self.headers.get("x-request-id") or self.headers.get("x-log-id")
-        parts = [f"HTTP {self.status}" + (f", code {code}" if code else "")]
-        parts[0] += ": " + ((text or str(body))[:MAX_SHOWN] or "an empty body")
-        parts += [explain(code)] if row else []
+        parts = [(text or str(body))[:MAX_SHOWN] or "an empty body", *([explain(code)] if row else [])]
         parts += self.request.hints(kind, code, self.headers)
-        where = f" [{self.request.where}" + (f", request {named}]" if named else "]")
+        said = f"HTTP {self.status}{code and ', code ' + code}: {'; '.join(parts)} [{self.request.where}"
         cls = STATUS_ERRORS.get(kind, APIInternalError if kind >= 500 else APIStatusError)
         return cls(
-            "; ".join(parts) + where, status_code=self.status, code=code or None, body=body,
-            request_id=named, date=_http_date(self.headers.get("date")),
+            said + (f", request {named}]" if named else "]"), status_code=self.status, body=body,
+            code=code or None, request_id=named, date=_http_date(self.headers.get("date")),
             retryable=row.retry == "yes" if row else kind in (408, 429) or kind >= 500,
             retry_after=_retry_after(self.headers),
             retry_at=_retry_at(text) if row and row.retry == "until" else None)
@@ -848,34 +735,27 @@ class Stream:
     completion is the answer put together as far as it came. It is whole once [DONE] or a
     finish_reason came; else the end raises. Every failure carries it as .partial.
     """
-
     def __init__(self, reply: _Reply) -> None:
         self._reply, self._whole = reply, False
-        self._blocks = reply.blocks(StreamInterruptedError)
-        self._data = _events(self._blocks)
+        self._blocks = reply.blocks(StreamInterruptedError)  # type: Any
+        self._data = _events(self._blocks)  # type: Any
         self._head, self._answers = Record(), {}  # type: Record, Dict[Any, Any]
         self._first = self._pull()
 
-    def __iter__(self) -> "Iterator[Chunk]":
-        return self
+    def __iter__(self) -> "Iterator[Chunk]": return self
+    def __enter__(self) -> "Stream": return self
+    def __exit__(self, *error: Any) -> None: self.close()
 
     def __next__(self) -> Chunk:
         chunk, self._first = self._first or self._pull(), None
-        if chunk is None:
-            raise StopIteration
+        if chunk is None: raise StopIteration
         return chunk
-
-    def __enter__(self) -> "Stream":
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connection, if the stream is not over."""
         self._whole = True
-        self._data.close()  # type: ignore[attr-defined]
-        self._blocks.close()  # type: ignore[attr-defined]
+        self._data.close()
+        self._blocks.close()
 
     def _pull(self) -> "Optional[Chunk]":
         """The next chunk; None at an end that is proved."""
@@ -884,10 +764,8 @@ class Stream:
                 if data[:6] == "[DONE]":
                     self._whole, deadline = True, self._reply.request.deadline
                     deadline.end = min(deadline.end, time.monotonic() + DRAIN)
-                    for _ in self._data:
-                        pass  # to the end of the body: so its connection is kept
-                elif data:
-                    return self._add(data)
+                    for _ in self._data: pass  # to the end of the body: so its connection is kept
+                elif data: return self._add(data)
             if not self._whole:
                 raise StreamInterruptedError("the stream stopped before its end", retryable=True)
         except GLMError as error:
@@ -903,13 +781,11 @@ class Stream:
             chunk = _decode(data)
             if ("choices" not in chunk or chunk.get("error")) and _find_error(chunk):
                 raise self._reply.error(chunk)
-            for choice in chunk.get("choices") or ():
-                self._merge(choice, choice.get("delta"))
+            for choice in chunk.get("choices") or (): self._merge(choice, choice.get("delta"))
             usage = chunk.get("usage") or self._head.get("usage")
             self._head.update(chunk, usage=usage)
-        except (ValueError, TypeError, AttributeError, KeyError) as error:
-            if isinstance(error, GLMError):
-                raise
+        except GLMError: raise
+        except (ValueError, TypeError, AttributeError, KeyError):
             raise self._reply.invalid("a damaged event", data) from None
         return chunk  # type: ignore[no-any-return]
 
@@ -919,23 +795,18 @@ class Stream:
         answer = self._answers.get(choice.get("index"))
         if answer is None:
             answer = self._answers[choice.get("index")] = Record(text=[], thought=[], calls={})
-        piece = delta.get("content")
-        if piece:
-            answer["text"].append(piece)
-        piece = delta.get("reasoning_content") or delta.get("reasoning")
-        if piece:
-            answer["thought"].append(piece)
-        if delta.get("tool_calls"):
-            calls = answer["calls"]
-            for call in _mend(delta)["tool_calls"]:
-                key = call.get("index")
-                if key is None:  # a new call has an id; without one it goes on with the last
-                    key = len(calls) if call.get("id") else max(len(calls) - 1, 0)
-                kept, pieces = calls.setdefault(key, (Record(function=Record()), []))
-                given = call.get("function") or {}
-                pieces.append(given.get("arguments", ""))
-                for record, fresh in ((kept.function, given), (kept, call)):
-                    record.update({k: v for k, v in fresh.items() if v and not record.get(k)})
+        text, thought = delta.get("content"), delta.get("reasoning_content") or delta.get("reasoning")
+        if text: answer["text"].append(text)
+        if thought: answer["thought"].append(thought)
+        calls = answer["calls"]
+        for call in delta.get("tool_calls") and _mend(delta)["tool_calls"] or ():
+            key, given = call.get("index"), call.get("function") or {}
+            if key is None:  # a new call has an id; without one it goes on with the last
+                key = len(calls) if call.get("id") else max(len(calls) - 1, 0)
+            kept, pieces = calls.setdefault(key, (Record(function=Record()), []))
+            pieces.append(given.get("arguments", ""))
+            for old, new in ((kept.function, given), (kept, call)):
+                old.update({name: new[name] for name in new if new[name] and not old.get(name)})
         if choice.get("finish_reason"):
             answer["finish_reason"] = choice["finish_reason"]
             if choice["finish_reason"] == "network_error":
@@ -951,8 +822,8 @@ class Stream:
             calls = [Record(call, function=Record(call["function"], arguments="".join(pieces)))
                      for call, pieces in answer["calls"].values()]
             message = Record(role="assistant", content=text or (None if calls else ""))
-            message.update({"reasoning_content": thought} if thought else {})
-            message.update({"tool_calls": calls} if calls else {})
+            if thought: message["reasoning_content"] = thought
+            if calls: message["tool_calls"] = calls
             reason = answer.get("finish_reason")
             choices.append(Record(index=index or 0, finish_reason=reason, message=message))
         return Record(self._head, object="chat.completion", choices=choices)  # type: ignore
@@ -966,24 +837,20 @@ def image_part(image: Any, raw: bool = False) -> "Dict[str, Any]":
     """
     import re
     from base64 import b64encode
-    if isinstance(image, str) and re.match("(https?|data):", image):
-        url = image
-    else:
+    if not (isinstance(image, str) and re.match("(https?|data):", image)):
         data = image
         if not isinstance(image, (bytes, bytearray)):
-            with open(image, "rb") as file:
-                data = file.read()
+            with open(image, "rb") as file: data = file.read()
         found = re.match(b"(\x89PNG)|(\xff\xd8\xff)|(GIF8)|(RIFF....WEBP)|(BM)", data, re.S)
-        if not found:
-            raise GLMValueError(f"image: {image!r:.80} is no PNG, JPEG, GIF, WebP or BMP")
-        kind = ("png", "jpeg", "gif", "webp", "bmp")[(found.lastindex or 1) - 1]
-        url = ("" if raw else f"data:image/{kind};base64,") + b64encode(data).decode()
-    return {"type": "image_url", "image_url": {"url": url}}
+        if not found: raise GLMValueError(f"image: {image!r:.80} is no PNG, JPEG, GIF, WebP or BMP")
+        kind = ("", "png", "jpeg", "gif", "webp", "bmp")[found.lastindex or 0]
+        image = ("" if raw else f"data:image/{kind};base64,") + b64encode(data).decode()
+    return {"type": "image_url", "image_url": {"url": image}}
 
-def _turn(prompt: str, images: "Iterable[Any]", system: Any = None) -> "List[Any]":
+def _turn(prompt: str, images: "Iterable[Any]", system: "Optional[str]" = None) -> "List[Any]":
     parts = [part if isinstance(part, dict) else image_part(part) for part in images]  # type: Any
-    content = [*parts, {"type": "text", "text": prompt}] if parts else prompt
-    return [{"role": "system", "content": system}] * bool(system) + [{"role": "user", "content": content}]
+    user = {"role": "user", "content": [*parts, {"type": "text", "text": prompt}] if parts else prompt}
+    return [{"role": "system", "content": system}, user] if system else [user]
 
 def text_of(completion: Any) -> str:
     """Return the text of an answer; FinishReasonError where it is not whole or there is none."""
@@ -993,12 +860,9 @@ def text_of(completion: Any) -> str:
         "sensitive": "the content filter stopped the answer",
         "model_context_window_exceeded": "the answer does not fit the context: shorten the input",
         "tool_calls": "the model asks for tools: chat.completions.create shows which",
-    }.get(reason)
-    if text and not why:
-        return text  # type: ignore[no-any-return]
-    if reason == "length":
-        why = "no text: max_tokens went into thinking. Raise it, or pass thinking=False"
-    why = why or f"the answer is empty (finish_reason {reason})"
+        "length": text or "no text: max_tokens went into thinking. Raise it, or pass thinking=False",
+    }.get(reason, text or f"the answer is empty (finish_reason {reason})")
+    if text == why: return text  # type: ignore[no-any-return]
     raise FinishReasonError(why, finish_reason=reason, partial=completion)
 
 def _pieces(stream: Stream, done: "Callable[[Any], Any]") -> "Iterator[str]":
@@ -1006,37 +870,33 @@ def _pieces(stream: Stream, done: "Callable[[Any], Any]") -> "Iterator[str]":
     with stream:
         for chunk in stream:
             for choice in (chunk.choices or ())[:1]:
-                if choice.delta.content:
-                    yield choice.delta.content
-    text_of(stream.completion)
-    done(stream.completion)
+                if choice.delta.content: yield choice.delta.content
+        text_of(stream.completion)
+        done(stream.completion)
 
 def _form(fields: "Mapping[str, Any]", files: "Mapping[str, Any]") -> "Tuple[bytes, str]":
-    """Multipart form data and its content type. A file: a path, bytes, a file, (name, any of it)."""
-    boundary, parts = os.urandom(16).hex(), []  # type: str, List[bytes]
-    escape = {ord('"'): "%22", 13: "%0D", 10: "%0A"}  # html.spec.whatwg.org/#multipart-form-data
+    """Multipart form data and its content type. A file: a path, bytes, a file, (name, one of these).
 
-    def add(data: Any, *names: str) -> None:
-        names = tuple(name.translate(escape) for name in names)
-        head = '; filename="{1}"\r\nContent-Type: application/octet-stream' if names[1:] else ""
-        head = '--{2}\r\nContent-Disposition: form-data; name="{0}"' + head + "\r\n\r\n"
-        parts.extend((head.format(*(names + names[:1])[:2], boundary).encode(), data, b"\r\n"))
-
-    for key, value in fields.items():
-        if value is not None:
-            add(value.encode() if isinstance(value, str) else _encode(value), key)
-    for key, file in files.items():
-        name, file = file[:2] if isinstance(file, tuple) else (None, file)
-        if isinstance(file, (str, os.PathLike)):
-            name = name or os.fspath(file)
-            with open(file, "rb") as opened:
-                file = opened.read()
-        elif hasattr(file, "read"):
-            name, file = name or getattr(file, "name", None), file.read()
-        if not isinstance(file, (bytes, bytearray)) or not file:
-            raise GLMValueError(f"{key}: an empty file, or neither path, bytes nor binary file")
-        add(file, key, os.path.basename(str(name or key)))
-    return b"".join([*parts, f"--{boundary}--\r\n".encode()]), "multipart/form-data; boundary=" + boundary
+    Names are escaped as in https://html.spec.whatwg.org/#multipart-form-data.
+    """
+    boundary, parts, escape = os.urandom(16).hex(), [], {34: "%22", 13: "%0D", 10: "%0A"}  # type: Any
+    for key, value in {**fields, **files}.items():
+        name, head = value[:1] if isinstance(value, tuple) else (None,), ""
+        value = value[1] if isinstance(value, tuple) else value
+        if key in files:
+            if isinstance(value, (str, os.PathLike)):
+                with open(value, "rb") as file: name, value = name or value, file.read()
+            elif hasattr(value, "read"): name, value = name or getattr(value, "name", key), value.read()
+            if not isinstance(value, (bytes, bytearray)) or not value:
+                raise GLMValueError(f"{key}: an empty file, or neither path, bytes nor binary file")
+            name = os.path.basename(os.fspath(name or key)).translate(escape)
+            head = f'; filename="{name}"\r\nContent-Type: application/octet-stream'
+        elif value is None: continue
+        elif not isinstance(value, str): value = _encode(value)
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{key.translate(escape)}"{head}'
+        parts += [head.encode(), b"\r\n\r\n", value.encode() if isinstance(value, str) else value, b"\r\n"]
+    parts.append(f"--{boundary}--\r\n".encode())
+    return b"".join(parts), "multipart/form-data; boundary=" + boundary
 
 # -- Client ------------------------------------------------------------------------------------
 
@@ -1046,16 +906,15 @@ def load_env(path: str = ".env") -> "Dict[str, str]":
     Returns what it holds, nothing if there is no such file.
     """
     held = {}  # type: Dict[str, str]
-    if os.path.exists(path):
-        with open(path, encoding="utf-8-sig") as file:
-            for line in file:
-                name, found, value = line.strip().partition("=")
-                name, value = name.replace("export ", "", 1).strip(), value.strip()
-                quoted = value[:1] in ("'", '"') and value[:1]
-                value = value[1:].split(quoted)[0] if quoted else value.split(" #")[0].rstrip()
-                if found and name[:1] != "#":
-                    held[name] = value
-                    os.environ.setdefault(name, value)
+    if not os.path.exists(path): return held
+    with open(path, encoding="utf-8-sig") as file:
+        for line in file:
+            name, found, value = line.strip().partition("=")
+            name, value = name.replace("export ", "", 1).strip(), value.strip()
+            quoted = value[:1] in ("'", '"') and value[:1]
+            if found and name[:1] != "#":
+                held[name] = value[1:].split(quoted)[0] if quoted else value.split(" #")[0].rstrip()
+                os.environ.setdefault(name, held[name])
     return held
 
 def _base_url(url: "Optional[str]") -> str:
@@ -1066,15 +925,12 @@ def _base_url(url: "Optional[str]") -> str:
     try:
         parts = urlsplit(url)
         good = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
-    except ValueError:
-        good = False
-    if not good or "@" in parts.netloc or not all("!" <= char <= "~" for char in url):
-        raise GLMValueError("base_url: http(s)://host:port/path without user or password, or one "
-                            "of " + ", ".join(BASE_URLS))
-    return url
+    except ValueError: good = False
+    if good and "@" not in parts.netloc and all("!" <= char <= "~" for char in url): return url
+    raise GLMValueError(
+        "base_url: http(s)://host:port/path without user or password, or " + ", ".join(BASE_URLS))
 
-def _host(url: "Optional[str]") -> str:
-    return (url or "").partition("://")[2].partition("/")[0].lower()
+def _host(url: "Optional[str]") -> str: return (url or "").partition("://")[2].partition("/")[0].lower()
 
 def _headers(base: "Mapping[str, str]", more: Any) -> "Dict[str, str]":
     """Both, under urllib's spelling of their names, their values checked and hidden."""
@@ -1087,18 +943,18 @@ def _headers(base: "Mapping[str, str]", more: Any) -> "Dict[str, str]":
 
 class Completions:
     """client.chat.completions"""
-
-    def __init__(self, client: "GLM") -> None:
-        self._client = client
+    def __init__(self, client: "GLM") -> None: self._client = client
 
     if TYPE_CHECKING:
         @overload
         def create(self, *, messages: Any, stream: "Literal[True]", **params: Any) -> Stream: ...
         @overload
-        def create(self, *, messages: Any, stream: "Optional[Literal[False]]" = None, **params: Any) -> Completion: ...
+        def create(self, *, messages: Any, stream: "Optional[Literal[False]]" = None,
+                   **params: Any) -> Completion: ...
 
     def create(self, *, messages: Any, model: Any = None, stream: Any = None, thinking: Any = None,
-               extra_body: Any = None, extra_headers: Any = None, timeout: Any = None, **params: Any) -> Any:
+               extra_body: Any = None, extra_headers: Any = None, timeout: Any = None,
+               **params: Any) -> Any:
         """Ask for an answer: a Completion, or with stream=True a Stream of Chunks.
 
         Every other parameter goes to the server as it is; None is left out; extra_body is merged
@@ -1115,15 +971,13 @@ class Completions:
                 spelled = {"chat_template_kwargs": {**kwargs, "enable_thinking": thinking}}
         model = model or client._model(messages)
         body = {"model": model, "messages": messages, "stream": stream, **params, **spelled}
-        body = {**{key: value for key, value in body.items() if value is not None}, **(extra_body or {})}
+        body = {**{name: body[name] for name in body if body[name] is not None}, **(extra_body or {})}
         read = _Reply.stream if body.get("stream") else _Reply.completion
         return client._call("POST", "/chat/completions", read, body, timeout, extra_headers)
 
 class Chat:
     """client.chat"""
-
-    def __init__(self, client: "GLM") -> None:
-        self.completions = Completions(client)
+    def __init__(self, client: "GLM") -> None: self.completions = Completions(client)
 
 class GLM:
     """A client for one base URL; safe between threads; it pickles without its key.
@@ -1134,24 +988,24 @@ class GLM:
     proxy: a URL, or False; else the environment's. ca_file: PEM, besides the system's roots.
     opener: an opener of urllib.request, in place of all this transport.
     """
-
     def __init__(self, api_key: "Optional[str]" = None, base_url: "Optional[str]" = None, *,
                  auth: "Optional[str]" = None, timeout: Any = Timeout(), max_retries: int = 3,
                  default_headers: "Optional[Mapping[str, str]]" = None, proxy: Any = None,
                  ca_file: "Optional[str]" = None, opener: Any = None) -> None:
         api_key, default_headers = api_key and _Secret(api_key), _headers({}, default_headers)
         options = dict(locals())
-        self.__setstate__({key: value for key, value in options.items() if key != "self"})
+        self.__setstate__({name: options[name] for name in options if name != "self"})
         self._check_key()
 
     def __setstate__(self, options: Any) -> None:
         self._options, self._base = options, _base_url(options["base_url"])
-        self._official = self._base.startswith("https:") and _host(self._base) in map(_host, BASE_URLS.values())
+        official = _host(self._base) in map(_host, BASE_URLS.values())
+        self._official = official and self._base.startswith("https:")
         self._key, self._no_key = self._find_key(options["api_key"])
         auth = options["auth"] or os.environ.get("GLM_AUTH")
-        if auth not in (None, "", "jwt", "key"):
-            raise GLMValueError('auth: "jwt", "key" or None')
-        self._signs = self._key.count(".") == 1 and (auth == "jwt" or not auth and self._base == BASE_URLS["bigmodel"])
+        if auth not in (None, "", "jwt", "key"): raise GLMValueError('auth: "jwt", "key" or None')
+        signs = auth == "jwt" or not auth and self._base == BASE_URLS["bigmodel"]
+        self._signs = signs and self._key.count(".") == 1
         self._timeout, self._skew, self._served = Timeout.of(options["timeout"]), 0.0, ""
         self._headers = _headers({"User-agent": "glm.py/" + __version__}, options["default_headers"])
         self._handler = _KeepAlive(self._base, options["proxy"], options["ca_file"])
@@ -1163,14 +1017,9 @@ class GLM:
         headers = {name: value[:] for name, value in self._options["default_headers"].items()}
         return {**self._options, "api_key": None, "default_headers": headers}
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={self.__dict__.get('_base')!r})"
-
-    def __enter__(self) -> "GLM":
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self.close()
+    def __repr__(self) -> str: return f"GLM(base_url={self.__dict__.get('_base')!r})"
+    def __enter__(self) -> "GLM": return self
+    def __exit__(self, *error: Any) -> None: self.close()
 
     def close(self) -> None:
         """Close the kept connections; the client can go on."""
@@ -1184,8 +1033,7 @@ class GLM:
         return clone
 
     @property
-    def chat(self) -> Chat:
-        return Chat(self)
+    def chat(self) -> Chat: return Chat(self)
 
     def ask(self, prompt: str, *, system: "Optional[str]" = None, images: "Iterable[Any]" = (),
             model: "Optional[str]" = None, **params: Any) -> str:
@@ -1199,8 +1047,9 @@ class GLM:
         params.update(messages=_turn(prompt, images, system), model=model, stream=True)
         return _pieces(self.chat.completions.create(**params), lambda completion: None)
 
-    def request(self, method: str, path: str, body: Any = None, *, query: Any = None, files: Any = None,
-                reply: str = "json", timeout: Any = None, extra_headers: Any = None) -> Any:
+    def request(self, method: str, path: str, body: Any = None, *, query: Any = None,
+                files: Any = None, reply: str = "json", timeout: Any = None,
+                extra_headers: Any = None) -> Any:
         """Call any endpoint: path is what follows the base URL; body goes as JSON.
 
         With files (name -> path, bytes, file, or (file name, one of these)) it goes as a form.
@@ -1210,8 +1059,7 @@ class GLM:
         readers = {"json": _Reply.json, "bytes": _Reply.bytes, "stream": _Reply.stream}
         if reply not in readers or path[:1] != "/" or not all("!" <= char <= "~" for char in path):
             raise GLMValueError('path: "/..." in plain ASCII; reply: "json", "bytes" or "stream"')
-        if query:
-            path += "?" + urlencode({key: value for key, value in query.items() if value is not None})
+        if query: path += "?" + urlencode({key: query[key] for key in query if query[key] is not None})
         if files:
             body, kind = _form(body or {}, files)
             extra_headers = {"Content-Type": kind, **(extra_headers or {})}
@@ -1219,60 +1067,52 @@ class GLM:
 
     def _find_key(self, given: "Optional[str]") -> "Tuple[_Secret, str]":
         """The key that may go to this host, else why there is none."""
-        if given:
-            return _secret(_Secret(given.strip()), "api_key", status_code=401), ""
-        why = "no API key: pass api_key=, or set " + " or ".join(KEYS)
-        for name in KEYS:
-            value = _Secret(os.environ.get(name, "").strip())
-            family = [os.environ.get(base) for base in BASES if base[:3] == name[:3]]
-            if value and (name == KEYS[0] or self._official or _host(self._base) in map(_host, family)):
+        why, found = "no API key: pass api_key=, or set " + " or ".join(KEYS), [("api_key", given or "")]
+        for name, value in found + [(name, os.environ.get(name, "")) for name in KEYS]:
+            value = _Secret(value.strip())
+            ours = [_host(os.environ.get(base)) for base in BASES if base[:3] == name[:3]]
+            if value and (self._official or name in ("api_key", KEYS[0]) or _host(self._base) in ours):
                 return _secret(value, name, status_code=401), ""
-            if value:
-                why = f"no key was sent: {name} is for its vendor's hosts only; for this one set {KEYS[0]}"
+            if value: why = f"no key was sent: {name} is for its vendor's hosts; for this set {KEYS[0]}"
         return _Secret(), why
 
     def _check_key(self) -> None:
-        if self._official and not self._key:
-            raise GLMValueError(self._no_key, status_code=401)
+        if self._official and not self._key: raise GLMValueError(self._no_key, status_code=401)
 
     def _model(self, messages: Any) -> str:
         """The model where none was named."""
-        given = os.environ.get("GLM_MODEL") or self._served
-        if given:
-            return given
+        if os.environ.get("GLM_MODEL"): return os.environ["GLM_MODEL"]
         if self._official:
-            return IMAGE_MODEL if '"image_url"' in _encode(messages).decode() else TEXT_MODEL
-        names = [model["id"] for model in self.request("GET", "/models")["data"]]
-        if len(names) != 1:
-            raise GLMValueError("name a model (model= or GLM_MODEL): the server has " + ", ".join(names))
-        self._served = names[0]
+            return IMAGE_MODEL if b'"image_url"' in _encode(messages) else TEXT_MODEL
+        if not self._served:
+            names = [model["id"] for model in self.request("GET", "/models")["data"]]
+            if len(names) != 1:
+                raise GLMValueError("name a model (model=, GLM_MODEL), out of: " + ", ".join(names))
+            self._served = names[0]
         return self._served
 
-    def _call(self, method: str, path: str, read: Any, body: Any, timeout: Any, extra_headers: Any) -> Any:
+    def _call(self, method: str, path: str, read: Any, body: Any, timeout: Any, headers: Any) -> Any:
         """The path of every call: one encoding, one deadline, retry; a new token is not a retry."""
         self._check_key()
-        headers, extra_headers = _headers(self._headers, extra_headers), None
-        if body is not None:
-            headers.setdefault("Content-type", "application/json")
+        headers = _headers(self._headers, headers)
+        if body is not None: headers.setdefault("Content-type", "application/json")
         data = body if body is None or isinstance(body, bytes) else _encode(body)
         limits = self._timeout if timeout is None else Timeout.of(timeout)
         deadline = _Deadline(limits.total, limits.read)
 
         def attempt() -> Any:
-            try:
-                return self._send(method, path, data, headers, limits, deadline, read)
+            try: return self._send(method, path, data, headers, limits, deadline, read)
             except APIAuthenticationError as error:
-                date, row = error.__dict__.get("date"), ERROR_CODES.get(error.code or "")
-                skew = (date or 0.0) - time.time()
-                known = abs(skew - self._skew) <= CLOCK_SKEW
-                if known or not date or not self._signs or not row or row.retry != "sign":
-                    raise
+                skew, row = (error.date or 0.0) - time.time(), ERROR_CODES.get(error.code or "")
+                if not error.date or not self._signs or not row or row.retry != "sign": raise
+                if abs(skew - self._skew) <= CLOCK_SKEW: raise
                 self._skew = skew
             return self._send(method, path, data, headers, limits, deadline, read)
 
         return retry(attempt, max_retries=self._options["max_retries"], deadline=deadline.end)
 
-    def _send(self, method: str, path: str, data: Any, headers: Any, limits: Any, deadline: Any, read: Any) -> Any:
+    def _send(self, method: str, path: str, data: Any, headers: Any, limits: Any, deadline: Any,
+              read: Any) -> Any:
         """One attempt: send, and read what comes; anything but a 2xx raises."""
         from urllib.error import HTTPError
         from urllib.request import OpenerDirector, Request
@@ -1290,15 +1130,11 @@ class GLM:
             request.unredirected_hdrs.setdefault("Authorization", _Secret("Bearer " + key))
         start, reply, result = time.monotonic(), None, None  # type: float, Any, Any
         try:
-            try:
-                response = self._opener.open(request, timeout=deadline.left())
-            except HTTPError as error:
-                response = error  # what other openers make of a refusal
-            except Exception as error:
-                raise _connection_error(error, request) from _bare(error)
+            try: response = self._opener.open(request, timeout=deadline.left())
+            except HTTPError as error: response = error  # what other openers make of a refusal
+            except Exception as error: raise _connection_error(error, request) from _bare(error)
             reply = _Reply(response, request)
-            if not 200 <= reply.status < 300:
-                raise reply.error()
+            if not 200 <= reply.status < 300: raise reply.error()
             result = read(reply)
             return result
         except GLMError as error:
@@ -1310,10 +1146,10 @@ class GLM:
                 usage = result.get("usage") if isinstance(result, dict) else None
                 logging.getLogger("glm").debug(
                     "%s: status %s, code %s, request %s, %.3f s, %s tokens", request.where,
-                    reply and reply.status, getattr(result, "code", None),
-                    getattr(result, "request_id", None), time.monotonic() - start,
+                    reply and reply.status, getattr(result, "code", None), getattr(
+                        result, "request_id", None), time.monotonic() - start,
                     usage and usage.get("total_tokens"))
-            del result, reply
+            del result, reply  # no cycle of a traceback
 
     def _hints(self, kind: int, code: str, headers: Any) -> "List[str]":
         """What else may be the reason of a refusal."""
@@ -1325,8 +1161,7 @@ class GLM:
         if self._official and (kind in (401, 404) or code == "1113"):
             others = (url for url in BASE_URLS.values() if url != self._base)
             hints.append("the key may belong to another base_url: " + ", ".join(others))
-        elif kind == 404:
-            hints.append("is the base_url right? Most end in /v1")
+        elif kind == 404: hints.append("is the base_url right? Most end in /v1")
         return hints
 
 ZhipuAI = ZhipuAiClient = OpenAI = GLM
@@ -1335,7 +1170,6 @@ ZhipuAI = ZhipuAiClient = OpenAI = GLM
 
 class Conversation:
     """Several turns; one that fails, or is abandoned, leaves messages as they were."""
-
     def __init__(self, client: GLM, system: "Optional[str]" = None, **params: Any) -> None:
         self.client, self.params = client, params
         self.messages = [{"role": "system", "content": system}] if system else []  # type: List[Any]

@@ -1789,10 +1789,9 @@ def test_the_key_shows_nowhere(service, caplog, monkeypatch):
         look(lambda: ask(client.with_options(base_url="http://127.0.0.1:%d" % closed_port())))
         look(lambda: ask(client.with_options(base_url="https" + service.url[4:])))
         look(lambda: pickle.dumps(client.with_options(default_headers=None)))
-    key = CANARY
-    look(lambda: glm.GLM(api_key=glm._Secret(key), base_url="ftp://x"))
-    for bad in (key + "\0", key + "密"):
-        monkeypatch.setenv("GLM_API_KEY", bad) if "\0" not in bad else None
+    look(lambda: glm.GLM(api_key=CANARY, base_url="ftp://x"))
+    for bad in (CANARY + "密",):
+        monkeypatch.setenv("GLM_API_KEY", bad)
         look(lambda: glm.GLM())
     monkeypatch.delenv("GLM_API_KEY")
     everything = "\n".join(texts) + caplog.text
