@@ -37,6 +37,7 @@ BASE_URLS = {
 }
 KEYS = ("GLM_API_KEY", "ZAI_API_KEY", "ZHIPUAI_API_KEY", "ZHIPU_API_KEY")
 BASES = ("GLM_BASE_URL", "ZAI_BASE_URL", "ZHIPUAI_BASE_URL")  # a family has three letters alike
+AGENT = "glm.py/" + __version__
 TEXT_MODEL, IMAGE_MODEL = "glm-4.7-flash", "glm-4.6v-flash"  # they cost nothing
 TOKEN_TTL, CLOCK_SKEW = 210, 30  # seconds: a token's life, how wrong a clock may be unrepaired
 IDLE, DRAIN = 30.0, 0.2  # seconds: trust in an idle connection, what may follow [DONE]
@@ -47,7 +48,7 @@ ErrorCode = namedtuple("ErrorCode", "status retry exit zh en")
 # Business code, HTTP status (0: any), retry (yes, no, sign: anew and once, until: a stated time),
 # exit code of the command line, meaning. Sources: docs.bigmodel.cn/cn/faq/api-code and, for older
 # codes, docs.bigmodel.cn/cn/guide/develop/openai/introduction.
-ERROR_CODES = {}  # type: Dict[str, ErrorCode]
+ERROR_CODES: "Dict[str, ErrorCode]" = {}
 for _row in """
 500  500 yes   7 内部错误 | internal error
 401  401 sign  3 令牌过期或验证失败 | bad or expired token
@@ -100,7 +101,7 @@ for _row in """
 """.strip().splitlines():
     _code, _status, _retry, _exit, _text = _row.split(None, 4)
     ERROR_CODES[_code] = ErrorCode(int(_status), _retry, int(_exit), *_text.split(" | "))
-ADVICE = {  # by exit code, or by business code where there is more to say
+ADVICE: "Dict[Any, str]" = {  # by exit code, or by business code where there is more to say
     1: "correct the request", 3: "check the key, and that it belongs to this base URL",
     4: "top up, change the plan or wait", 5: "change the input: the same is refused again",
     6: "send fewer requests at once", 7: "try again later", 8: "shorten the input",
@@ -108,7 +109,7 @@ ADVICE = {  # by exit code, or by business code where there is more to say
     "1210": "compare the fields with the model's page; newer models refuse thinking=False",
     "1302": "send fewer requests at once: the limit is on concurrency, by model",
     "1308": "wait for the stated time, or use a pay-as-you-go key",
-}  # type: Dict[Any, str]
+}
 
 def explain(code: "Union[str, int]") -> str:
     """Say in Chinese and English what a business code means, if it is retried, what to do."""
@@ -122,12 +123,16 @@ def explain(code: "Union[str, int]") -> str:
 
 class GLMError(Exception):
     """Base of all errors here. They pickle; a fact that does not apply is None."""
-    status_code = None  # type: Optional[int]
-    code = request_id = finish_reason = None  # type: Optional[str]
+    status_code: "Optional[int]" = None
+    code: "Optional[str]" = None
+    request_id: "Optional[str]" = None
+    finish_reason: "Optional[str]" = None
     retryable = False
-    retry_after = None  # type: Optional[float]  # seconds, as the server asked
-    retry_at = None  # type: Optional[datetime]  # when a quota comes back
-    body = partial = date = None  # type: Any  # the reply's; the Completion so far; its Date
+    retry_after: "Optional[float]" = None  # seconds, as the server asked
+    retry_at: "Optional[datetime]" = None  # when a quota comes back
+    body: Any = None
+    partial: Any = None  # the Completion so far
+    date: "Optional[float]" = None  # the server's clock
 
     def __init__(self, message: str = "", **facts: Any) -> None:
         super().__init__(message)
@@ -152,10 +157,10 @@ class APIServerFlowExceedError(APIInternalError): "503: the service is overloade
 ZhipuAIError = ZaiError = OpenAIError = APIError = GLMError
 BadRequestError, AuthenticationError = APIRequestFailedError, APIAuthenticationError
 RateLimitError, InternalServerError = APIReachLimitError, APIInternalError
-STATUS_ERRORS = {
+STATUS_ERRORS: "Dict[int, Type[APIStatusError]]" = {
     400: APIRequestFailedError, 401: APIAuthenticationError, 403: PermissionDeniedError,
     404: NotFoundError, 429: APIReachLimitError, 503: APIServerFlowExceedError,
-}  # type: Dict[int, Type[APIStatusError]]
+}
 
 def _bare(error: BaseException) -> BaseException:
     """The error as a cause without its traceback: the frames of http.client hold the headers."""
@@ -248,12 +253,12 @@ class Chunk(Reply): "An event of a Stream."; choices: "List[ChunkChoice]"
 _DOCUMENTED = {"task_status", "image_result", "data", "error", "url", "name", "index"}
 for _class in (Function, ToolCall, Message, Choice, ChunkChoice, Usage, Reply, Completion):
     _DOCUMENTED.update(_class.__annotations__)
-_codec = []  # type: List[Any]  # scanner and encoder: made once, and late, as json costs 5 ms
+_codec: "List[Any]" = []  # scanner and encoder: made once, and late, as json costs 5 ms
 
 def _json(part: int) -> Any:
     if not _codec:
         import json
-        decoder = json.JSONDecoder(object_hook=Record)  # type: Any
+        decoder: Any = json.JSONDecoder(object_hook=Record)
         encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         _codec[:] = decoder.scan_once, encoder.encode
     return _codec[part]
@@ -302,7 +307,7 @@ def generate_token(apikey: str, exp_seconds: float, now: "Optional[float]" = Non
     name, _, secret = map(_Secret, apikey.partition("."))
     if not name or not secret or "." in secret:
         raise GLMValueError("invalid apikey: a token needs a key of the form id.secret")
-    stamp = int(round((time.time() if now is None else now) * 1000))
+    stamp = round((time.time() if now is None else now) * 1000)
     claims = {"api_key": name, "exp": stamp + int(exp_seconds * 1000), "timestamp": stamp}
     parts = {"alg": "HS256", "sign_type": "SIGN", "typ": "JWT"}, claims
     text = b".".join(urlsafe_b64encode(_encode(part)).rstrip(b"=") for part in parts)
@@ -317,7 +322,8 @@ def iter_sse(lines: "Iterable[str]") -> "Iterator[Tuple[str, str]]":
     https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation,
     but the last event needs no blank line, only the end of its last line.
     """
-    event, data, ends, cut, start = "", [], False, False, "\ufeff"  # type: str, Any, bool, bool, str
+    data: List[str] = []
+    event, ends, cut, start = "", False, False, "\ufeff"
     for line in lines:
         text = line.rstrip("\r\n")
         cut, ends = text == line, ends or text != line
@@ -385,6 +391,8 @@ class Timeout(namedtuple("Timeout", "connect read total")):
             return cls(value.connect, value.read, getattr(value, "total", None))
         return cls(min(8.0, cls(8.0, value).read or 8.0), value)
 
+TIMEOUT = Timeout()
+
 class _Deadline:
     """When a call must be over, on the monotonic clock, and how long it may be silent."""
     def __init__(self, total: Any, read: Any, end: float = float("inf")) -> None:
@@ -401,7 +409,8 @@ def _random() -> float:
     return random()
 
 def retry(call: "Callable[[], Any]", *, max_retries: int = 3, deadline: "Optional[float]" = None,
-          sleep: "Callable[[float], Any]" = time.sleep, rand: "Callable[[], float]" = _random) -> Any:
+          sleep: "Callable[[float], Any]" = time.sleep,
+          rand: "Callable[[], float]" = _random) -> Any:
     """Return call(), called again while it raises what says .retryable.
 
     It waits what .retry_after says, else rand() * 0.5, 1, 2 ... at most 8 seconds (full jitter,
@@ -425,7 +434,8 @@ def _listed(host: str, port: int, entries: str) -> bool:
     import ipaddress
     for entry in entries.replace(",", " ").lower().split():
         try:
-            if ipaddress.ip_address(host) in ipaddress.ip_network(entry.strip("[]"), False): return True
+            network = ipaddress.ip_network(entry.strip("[]"), False)
+            if ipaddress.ip_address(host) in network: return True
         except ValueError:
             name, _, number = entry.rpartition(":")
             if not name or not number.isdigit(): name, number = entry, str(port)
@@ -463,19 +473,20 @@ def choose_proxy(scheme: str, host: str, port: int, proxy: Any = None) -> Any:
     return parts.hostname, port, login, f" via {name} {parts.hostname}:{port}"
 
 def _tls_context(ca_file: "Optional[str]") -> Any:
-    """The system's roots (OpenSSL itself heeds SSL_CERT_FILE and SSL_CERT_DIR) and ca_file's."""
+    """The system's roots (OpenSSL heeds SSL_CERT_FILE and SSL_CERT_DIR) and ca_file's."""
     try: import ssl
     except ImportError:
         raise APIConnectionError("this Python has no ssl module: only http:// works") from None
-    env = os.environ.get
-    name, bundle = "ca_file" if ca_file else "REQUESTS_CA_BUNDLE", ca_file or env("REQUESTS_CA_BUNDLE")
-    for what, path in ((name, bundle), ("SSL_CERT_FILE", env("SSL_CERT_FILE"))):
+    name = "ca_file" if ca_file else "REQUESTS_CA_BUNDLE"
+    bundle = ca_file or os.environ.get(name)
+    for what, path in ((name, bundle), ("SSL_CERT_FILE", os.environ.get("SSL_CERT_FILE"))):
         if path and not os.path.exists(path):
             raise APIConnectionError(f"{what} names a file that is not there: {path}")
     context = ssl.create_default_context()
     if bundle and bundle != ssl.get_default_verify_paths().cafile:
         context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)  # many private CAs fail it
-        try: context.load_verify_locations(**{"capath" if os.path.isdir(bundle) else "cafile": bundle})
+        kind = "capath" if os.path.isdir(bundle) else "cafile"
+        try: context.load_verify_locations(**{kind: bundle})
         except ssl.SSLError as error:
             raise APIConnectionError(f"{name}: no certificates in {bundle}: {error}") from error
     return context
@@ -485,7 +496,7 @@ class _Wire(io.RawIOBase):
 
     http.client calls close() when it likes, so that does nothing; hang_up() closes.
     """
-    sock = None  # type: Any
+    sock: Any = None
     heard, since = False, 0.0
 
     def __init__(self, host: str, port: int, deadline: _Deadline) -> None:
@@ -508,12 +519,13 @@ class _Wire(io.RawIOBase):
 
     def start_tls(self, context: Any, host: str) -> None:
         self.sock.settimeout(self.deadline.left())
-        self.sock = context.wrap_socket(self.sock, server_hostname=host, do_handshake_on_connect=False)
+        options = {"server_hostname": host, "do_handshake_on_connect": False}
+        self.sock = context.wrap_socket(self.sock, **options)
         self.sock.do_handshake()
 
     def readinto(self, buffer: Any) -> int:
         self.sock.settimeout(self.deadline.left())
-        count = self.sock.recv_into(buffer)  # type: int
+        count: int = self.sock.recv_into(buffer)
         self.heard = self.heard or count > 0
         return count
 
@@ -549,7 +561,8 @@ class _KeepAlive:
         self.tls, self.host = parts.scheme == "https", parts.hostname or ""
         self.port = parts.port or (443 if self.tls else 80)
         self.proxy, self.ca_file, self.context, self.pid = proxy, ca_file, None, 0
-        self.route, self.kept = None, deque()  # type: Any, Deque[_Wire]
+        self.route: Any = None
+        self.kept: Deque[_Wire] = deque()
 
     def add_parent(self, parent: Any) -> None: pass
     def close(self) -> None:
@@ -573,7 +586,7 @@ class _KeepAlive:
             request.phase, wire.deadline, wire.heard = "read", request.deadline, False
             try: return self.exchange(wire, request.get_method(), path, request.data, headers)
             except BaseException as error:
-                wire.hang_up()  # if it died while it was idle, the next one or a new one replaces it
+                wire.hang_up()  # one that died while it was idle is replaced
                 if fresh or wire.heard or _late(error) or not isinstance(error, OSError): raise
 
     https_open = http_open
@@ -583,7 +596,7 @@ class _KeepAlive:
 
     def exchange(self, wire: _Wire, method: str, path: str, body: Any, headers: Any) -> Any:
         from http.client import HTTPConnection
-        connection = HTTPConnection(self.host, self.port)  # type: Any
+        connection: Any = HTTPConnection(self.host, self.port)
         connection.sock = wire
         connection.request(method, path, body, headers)
         response = connection.getresponse()
@@ -597,7 +610,7 @@ class _KeepAlive:
         wire = _Wire(host, port, _Deadline(request.limits.connect, None, request.deadline.end))
         try:
             if self.tls and self.route:
-                name = f"{'[%s]' % self.host if ':' in self.host else self.host}:{self.port}"
+                name = f"{self.host if ':' not in self.host else '[' + self.host + ']'}:{self.port}"
                 reply = self.exchange(wire, "CONNECT", name, None, self.login({"Host": name}))
                 if reply.status != 200:
                     raise APIConnectionError(
@@ -627,7 +640,8 @@ def _connection_error(error: Any, request: Any, cut: Any = APIConnectionError) -
         advice = "if you trust its issuer, name the issuer's file: ca_file= or REQUESTS_CA_BUNDLE"
         return APIConnectionError(f"TLS certificate refused: {text}; {advice}")
     connecting = request.phase == "connect"
-    lasting = isinstance(error, ValueError) or connecting and "SSL" in text and "EOF" not in text
+    broken_tls = connecting and "SSL" in text and "EOF" not in text
+    lasting = broken_tls or isinstance(error, ValueError)
     return (APIConnectionError if connecting else cut)(text, retryable=not lasting)
 
 # -- Replies -----------------------------------------------------------------------------------
@@ -636,7 +650,7 @@ class _Reply:
     """One reply: its head and its body, read once; read to its end, its connection is kept."""
     def __init__(self, response: Any, request: Any) -> None:
         self.response, self.request, self.headers = response, request, response.headers
-        self.status = response.getcode()  # type: int
+        self.status: int = response.getcode()
 
     def blocks(self, cut: Any = APIConnectionError) -> "Iterator[bytes]":
         """Yield the body as it comes; where it ends before its end, raise cut."""
@@ -656,7 +670,8 @@ class _Reply:
             if getattr(response, "length", None) or not (size or framed or self.status == 204):
                 raise EOFError("the end of the reply did not come")
             whole = wire is not None and response.kept is not None
-        except Exception as error: raise _connection_error(error, self.request, cut) from _bare(error)
+        except Exception as error:
+            raise _connection_error(error, self.request, cut) from _bare(error)
         finally:
             if wire is None: response.close()  # of another opener
             elif not whole: wire.hang_up()
@@ -708,15 +723,15 @@ class _Reply:
         elif kind < 400 and code.isdigit() and 400 <= int(code) <= 599: kind = int(code)
         named = body.get("request_id") if isinstance(body, dict) else None
         named = named or self.headers.get("x-request-id") or self.headers.get("x-log-id")
-        parts = [(text or str(body))[:MAX_SHOWN] or "an empty body", *([explain(code)] if row else [])]
-        parts += self.request.hints(kind, code, self.headers)
-        said = f"HTTP {self.status}{code and ', code ' + code}: {'; '.join(parts)} [{self.request.where}"
+        parts = [(text or str(body))[:MAX_SHOWN] or "an empty body"]
+        parts += [explain(code)] * bool(row) + self.request.hints(kind, code, self.headers)
+        said = f"HTTP {self.status}{code and ', code ' + code}: {'; '.join(parts)}"
+        said += f" [{self.request.where}" + (f", request {named}]" if named else "]")
         cls = STATUS_ERRORS.get(kind, APIInternalError if kind >= 500 else APIStatusError)
         return cls(
-            said + (f", request {named}]" if named else "]"), status_code=self.status, body=body,
-            code=code or None, request_id=named, date=_http_date(self.headers.get("date")),
+            said, status_code=self.status, body=body, code=code or None, request_id=named,
+            date=_http_date(self.headers.get("date")), retry_after=_retry_after(self.headers),
             retryable=row.retry == "yes" if row else kind in (408, 429) or kind >= 500,
-            retry_after=_retry_after(self.headers),
             retry_at=_retry_at(text) if row and row.retry == "until" else None)
 
 BROKEN = "the service broke off (finish_reason network_error)"
@@ -737,9 +752,10 @@ class Stream:
     """
     def __init__(self, reply: _Reply) -> None:
         self._reply, self._whole = reply, False
-        self._blocks = reply.blocks(StreamInterruptedError)  # type: Any
-        self._data = _events(self._blocks)  # type: Any
-        self._head, self._answers = Record(), {}  # type: Record, Dict[Any, Any]
+        self._blocks: Any = reply.blocks(StreamInterruptedError)
+        self._data: Any = _events(self._blocks)
+        self._answers: Dict[Any, Any] = {}
+        self._head = Record()
         self._first = self._pull()
 
     def __iter__(self) -> "Iterator[Chunk]": return self
@@ -795,11 +811,12 @@ class Stream:
         answer = self._answers.get(choice.get("index"))
         if answer is None:
             answer = self._answers[choice.get("index")] = Record(text=[], thought=[], calls={})
-        text, thought = delta.get("content"), delta.get("reasoning_content") or delta.get("reasoning")
+        text = delta.get("content")
+        thought = delta.get("reasoning_content") or delta.get("reasoning")
         if text: answer["text"].append(text)
         if thought: answer["thought"].append(thought)
         calls = answer["calls"]
-        for call in delta.get("tool_calls") and _mend(delta)["tool_calls"] or ():
+        for call in _mend(delta).get("tool_calls") or ():
             key, given = call.get("index"), call.get("function") or {}
             if key is None:  # a new call has an id; without one it goes on with the last
                 key = len(calls) if call.get("id") else max(len(calls) - 1, 0)
@@ -848,8 +865,9 @@ def image_part(image: Any, raw: bool = False) -> "Dict[str, Any]":
     return {"type": "image_url", "image_url": {"url": image}}
 
 def _turn(prompt: str, images: "Iterable[Any]", system: "Optional[str]" = None) -> "List[Any]":
-    parts = [part if isinstance(part, dict) else image_part(part) for part in images]  # type: Any
-    user = {"role": "user", "content": [*parts, {"type": "text", "text": prompt}] if parts else prompt}
+    parts: Any = [part if isinstance(part, dict) else image_part(part) for part in images]
+    content = [*parts, {"type": "text", "text": prompt}] if parts else prompt
+    user = {"role": "user", "content": content}
     return [{"role": "system", "content": system}, user] if system else [user]
 
 def text_of(completion: Any) -> str:
@@ -860,7 +878,7 @@ def text_of(completion: Any) -> str:
         "sensitive": "the content filter stopped the answer",
         "model_context_window_exceeded": "the answer does not fit the context: shorten the input",
         "tool_calls": "the model asks for tools: chat.completions.create shows which",
-        "length": text or "no text: max_tokens went into thinking. Raise it, or pass thinking=False",
+        "length": text or "no text: max_tokens went into thinking; raise it, or thinking=False",
     }.get(reason, text or f"the answer is empty (finish_reason {reason})")
     if text == why: return text  # type: ignore[no-any-return]
     raise FinishReasonError(why, finish_reason=reason, partial=completion)
@@ -875,26 +893,30 @@ def _pieces(stream: Stream, done: "Callable[[Any], Any]") -> "Iterator[str]":
         done(stream.completion)
 
 def _form(fields: "Mapping[str, Any]", files: "Mapping[str, Any]") -> "Tuple[bytes, str]":
-    """Multipart form data and its content type. A file: a path, bytes, a file, (name, one of these).
+    """Multipart form data and its type. A file: a path, bytes, a file, or (name, one of these).
 
     Names are escaped as in https://html.spec.whatwg.org/#multipart-form-data.
     """
-    boundary, parts, escape = os.urandom(16).hex(), [], {34: "%22", 13: "%0D", 10: "%0A"}  # type: Any
+    parts: List[Any] = []
+    boundary, escape = os.urandom(16).hex(), {34: "%22", 13: "%0D", 10: "%0A"}
     for key, value in {**fields, **files}.items():
-        name, head = value[:1] if isinstance(value, tuple) else (None,), ""
-        value = value[1] if isinstance(value, tuple) else value
+        name: Any = key
+        head = ""
         if key in files:
+            if isinstance(value, tuple): name, value = value[:2]
+            elif isinstance(value, (str, os.PathLike)): name = value
+            elif hasattr(value, "read"): name = getattr(value, "name", key)
             if isinstance(value, (str, os.PathLike)):
-                with open(value, "rb") as file: name, value = name or value, file.read()
-            elif hasattr(value, "read"): name, value = name or getattr(value, "name", key), value.read()
+                with open(value, "rb") as file: value = file.read()
+            elif hasattr(value, "read"): value = value.read()
             if not isinstance(value, (bytes, bytearray)) or not value:
                 raise GLMValueError(f"{key}: an empty file, or neither path, bytes nor binary file")
-            name = os.path.basename(os.fspath(name or key)).translate(escape)
+            name = os.path.basename(str(name)).translate(escape)
             head = f'; filename="{name}"\r\nContent-Type: application/octet-stream'
         elif value is None: continue
-        elif not isinstance(value, str): value = _encode(value)
-        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{key.translate(escape)}"{head}'
-        parts += [head.encode(), b"\r\n\r\n", value.encode() if isinstance(value, str) else value, b"\r\n"]
+        else: value = value.encode() if isinstance(value, str) else _encode(value)
+        head = f'Content-Disposition: form-data; name="{key.translate(escape)}"{head}\r\n\r\n'
+        parts += [f"--{boundary}\r\n{head}".encode(), value, b"\r\n"]
     parts.append(f"--{boundary}--\r\n".encode())
     return b"".join(parts), "multipart/form-data; boundary=" + boundary
 
@@ -905,7 +927,7 @@ def load_env(path: str = ".env") -> "Dict[str, str]":
 
     Returns what it holds, nothing if there is no such file.
     """
-    held = {}  # type: Dict[str, str]
+    held: Dict[str, str] = {}
     if not os.path.exists(path): return held
     with open(path, encoding="utf-8-sig") as file:
         for line in file:
@@ -930,7 +952,8 @@ def _base_url(url: "Optional[str]") -> str:
     raise GLMValueError(
         "base_url: http(s)://host:port/path without user or password, or " + ", ".join(BASE_URLS))
 
-def _host(url: "Optional[str]") -> str: return (url or "").partition("://")[2].partition("/")[0].lower()
+def _host(url: "Optional[str]") -> str:
+    return (url or "").partition("://")[2].partition("/")[0].lower()
 
 def _headers(base: "Mapping[str, str]", more: Any) -> "Dict[str, str]":
     """Both, under urllib's spelling of their names, their values checked and hidden."""
@@ -963,7 +986,7 @@ class Completions:
         """
         if isinstance(messages, str) or not messages:
             raise GLMValueError('messages: a list like [{"role": "user", "content": "..."}]')
-        client, spelled = self._client, {"thinking": thinking}  # type: GLM, Dict[str, Any]
+        client, spelled = self._client, {"thinking": thinking}
         if isinstance(thinking, bool):
             spelled["thinking"] = {"type": "enabled" if thinking else "disabled"}
             if not client._official:
@@ -971,7 +994,8 @@ class Completions:
                 spelled = {"chat_template_kwargs": {**kwargs, "enable_thinking": thinking}}
         model = model or client._model(messages)
         body = {"model": model, "messages": messages, "stream": stream, **params, **spelled}
-        body = {**{name: body[name] for name in body if body[name] is not None}, **(extra_body or {})}
+        body = {name: value for name, value in body.items() if value is not None}
+        body.update(extra_body or {})
         read = _Reply.stream if body.get("stream") else _Reply.completion
         return client._call("POST", "/chat/completions", read, body, timeout, extra_headers)
 
@@ -989,7 +1013,7 @@ class GLM:
     opener: an opener of urllib.request, in place of all this transport.
     """
     def __init__(self, api_key: "Optional[str]" = None, base_url: "Optional[str]" = None, *,
-                 auth: "Optional[str]" = None, timeout: Any = Timeout(), max_retries: int = 3,
+                 auth: "Optional[str]" = None, timeout: Any = TIMEOUT, max_retries: int = 3,
                  default_headers: "Optional[Mapping[str, str]]" = None, proxy: Any = None,
                  ca_file: "Optional[str]" = None, opener: Any = None) -> None:
         api_key, default_headers = api_key and _Secret(api_key), _headers({}, default_headers)
@@ -1004,10 +1028,10 @@ class GLM:
         self._key, self._no_key = self._find_key(options["api_key"])
         auth = options["auth"] or os.environ.get("GLM_AUTH")
         if auth not in (None, "", "jwt", "key"): raise GLMValueError('auth: "jwt", "key" or None')
-        signs = auth == "jwt" or not auth and self._base == BASE_URLS["bigmodel"]
+        signs = auth == "jwt" or (not auth and self._base == BASE_URLS["bigmodel"])
         self._signs = signs and self._key.count(".") == 1
         self._timeout, self._skew, self._served = Timeout.of(options["timeout"]), 0.0, ""
-        self._headers = _headers({"User-agent": "glm.py/" + __version__}, options["default_headers"])
+        self._headers = _headers({"User-agent": AGENT}, options["default_headers"])
         self._handler = _KeepAlive(self._base, options["proxy"], options["ca_file"])
         self._opener = options["opener"]
 
@@ -1059,7 +1083,8 @@ class GLM:
         readers = {"json": _Reply.json, "bytes": _Reply.bytes, "stream": _Reply.stream}
         if reply not in readers or path[:1] != "/" or not all("!" <= char <= "~" for char in path):
             raise GLMValueError('path: "/..." in plain ASCII; reply: "json", "bytes" or "stream"')
-        if query: path += "?" + urlencode({key: query[key] for key in query if query[key] is not None})
+        query = {name: value for name, value in (query or {}).items() if value is not None}
+        if query: path += "?" + urlencode(query)
         if files:
             body, kind = _form(body or {}, files)
             extra_headers = {"Content-Type": kind, **(extra_headers or {})}
@@ -1067,13 +1092,15 @@ class GLM:
 
     def _find_key(self, given: "Optional[str]") -> "Tuple[_Secret, str]":
         """The key that may go to this host, else why there is none."""
-        why, found = "no API key: pass api_key=, or set " + " or ".join(KEYS), [("api_key", given or "")]
-        for name, value in found + [(name, os.environ.get(name, "")) for name in KEYS]:
-            value = _Secret(value.strip())
+        why = "no API key: pass api_key=, or set " + " or ".join(KEYS)
+        for name in ("api_key", *KEYS):
+            value = given if name == "api_key" else os.environ.get(name)
+            value = _Secret((value or "").strip())
             ours = [_host(os.environ.get(base)) for base in BASES if base[:3] == name[:3]]
-            if value and (self._official or name in ("api_key", KEYS[0]) or _host(self._base) in ours):
+            free = self._official or name in ("api_key", KEYS[0])
+            if value and (free or _host(self._base) in ours):
                 return _secret(value, name, status_code=401), ""
-            if value: why = f"no key was sent: {name} is for its vendor's hosts; for this set {KEYS[0]}"
+            if value: why = f"no key was sent: {name} is for its vendor, for this set {KEYS[0]}"
         return _Secret(), why
 
     def _check_key(self) -> None:
@@ -1091,10 +1118,10 @@ class GLM:
             self._served = names[0]
         return self._served
 
-    def _call(self, method: str, path: str, read: Any, body: Any, timeout: Any, headers: Any) -> Any:
+    def _call(self, method: str, path: str, read: Any, body: Any, timeout: Any, more: Any) -> Any:
         """The path of every call: one encoding, one deadline, retry; a new token is not a retry."""
         self._check_key()
-        headers = _headers(self._headers, headers)
+        headers = _headers(self._headers, more)
         if body is not None: headers.setdefault("Content-type", "application/json")
         data = body if body is None or isinstance(body, bytes) else _encode(body)
         limits = self._timeout if timeout is None else Timeout.of(timeout)
@@ -1120,7 +1147,7 @@ class GLM:
             opener = OpenerDirector()
             opener.add_handler(self._handler)  # type: ignore[arg-type]
             self._opener = opener
-        request = Request(self._base + path, data, method=method)  # type: Any
+        request: Any = Request(self._base + path, data, method=method)
         request.deadline, request.limits, request.hints = deadline, limits, self._hints
         request.phase, request.where = "request", f"{method} {self._base}{path}"
         request.unredirected_hdrs = dict(headers)
@@ -1128,7 +1155,9 @@ class GLM:
             now = time.time() + self._skew
             key = _Secret(generate_token(self._key, TOKEN_TTL, now) if self._signs else self._key)
             request.unredirected_hdrs.setdefault("Authorization", _Secret("Bearer " + key))
-        start, reply, result = time.monotonic(), None, None  # type: float, Any, Any
+        reply: Any = None
+        result: Any = None
+        start = time.monotonic()
         try:
             try: response = self._opener.open(request, timeout=deadline.left())
             except HTTPError as error: response = error  # what other openers make of a refusal
@@ -1155,7 +1184,7 @@ class GLM:
         """What else may be the reason of a refusal."""
         hints = []
         if 300 <= kind < 400:
-            hints.append(f"no redirect is followed; this one names {headers.get('location')!r:.200}")
+            hints.append(f"no redirect is followed; this one is to {headers.get('location')!r:.200}")
         if kind == 401 and (self._signs or not self._key):
             hints.append('auth="key" sends the key itself' if self._key else self._no_key)
         if self._official and (kind in (401, 404) or code == "1113"):
@@ -1172,7 +1201,7 @@ class Conversation:
     """Several turns; one that fails, or is abandoned, leaves messages as they were."""
     def __init__(self, client: GLM, system: "Optional[str]" = None, **params: Any) -> None:
         self.client, self.params = client, params
-        self.messages = [{"role": "system", "content": system}] if system else []  # type: List[Any]
+        self.messages: List[Any] = [{"role": "system", "content": system}] if system else []
 
     def ask(self, prompt: str, images: "Iterable[Any]" = (), **params: Any) -> str:
         """Return the answer's text; the turn is then part of messages."""
@@ -1183,15 +1212,17 @@ class Conversation:
         turn = _turn(prompt, images)
         params = {**self.params, **params, "messages": self.messages + turn, "stream": True}
         stream = self.client.chat.completions.create(**params)
-        return _pieces(stream, lambda whole: self.messages.extend([*turn, whole.choices[0].message]))
+        keep = lambda whole: self.messages.extend([*turn, whole.choices[0].message])  # noqa: E731
+        return _pieces(stream, keep)
 
 # -- Command line ------------------------------------------------------------------------------
 
 class _Writer:
-    """Text to stdout or stderr: UTF-8 to pipes and files, its code page and no ESC to a terminal."""
+    """Text to a pipe or file in UTF-8, to a terminal in its code page and with no ESC."""
 
     def __init__(self, stream: Any) -> None:
-        self.stream, self.half, self.last, self.wrote = stream, "", "\n", False
+        self.stream, self.half, self.last = stream, "", "\n"
+        self.wrote = False
         self.terminal = stream.isatty()
         self.coding = stream.encoding if self.terminal and stream.encoding else "utf-8"
         if self.coding.lower() in ("ascii", "us-ascii", "ansi_x3.4-1968"):
@@ -1204,8 +1235,8 @@ class _Writer:
             text, self.half = text[:-1], text[-1]
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         if self.terminal:
-            keep = lambda char: char in "\n\t" or " " <= char < "\x7f" or char > "\x9f"  # noqa: E731
-            text = "".join(char if keep(char) else f"\\x{ord(char):02x}" for char in text)
+            ugly = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160)) if n not in (9, 10)}
+            text = text.translate(ugly)
         self.last, self.wrote = text[-1:] or self.last, self.wrote or bool(text)
         self.stream.buffer.write(text.encode(self.coding, "replace"))
         self.stream.buffer.flush()
@@ -1213,61 +1244,59 @@ class _Writer:
     def end(self) -> None:
         self.write("" if self.last == "\n" and not self.half else "\n")
 
-def _parser() -> Any:
-    import argparse
-    parser = argparse.ArgumentParser(
-        prog="glm.py", usage="%(prog)s [options] [prompt ...]", allow_abbrev=False,
-        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, 26, 26, 79),
-        description="Ask a GLM model. The prompt is the words, stdin, or both; the answer alone\n"
-        "goes to stdout. The key: " + ", ".join(KEYS[:3]) + ".",
-        epilog="exit codes: 0 fine, 1 other, 2 usage or unreadable file, 3 key, 4 quota or\n"
-        "balance, 5 content filter, 6 rate limit, 7 network or server, 8 answer cut\n"
-        "short, empty or past the context, 130 interrupted, 141 closed pipe")
-    for row in """
--m --model NAME | model, else GLM_MODEL, else a free one
--s --system TEXT | system prompt
--t --temperature X | sampling temperature
---max-tokens N | most tokens to answer with, thinking included
--i --image FILE|URL|- | show an image (again for more)
--P --param KEY=JSON | any other field of the request (again for more)
---think | think first
---no-think | do not think
---effort LEVEL | reasoning_effort: low, high, max
---show-thinking | thoughts to stderr
---no-stream | the answer in one piece
---json | the whole reply as JSON; an error as a line of JSON on stderr
---usage | numbers of tokens to stderr
--v --verbose | requests to stderr
---base-url URL | a URL, or bigmodel, zai, bigmodel-coding, zai-coding
---auth jwt|key | send a signed token, or the key itself
---key-file FILE | read the key from a file
---env-file FILE | read variables from a file of NAME=value lines
---timeout SECONDS | longest silence; total=SECONDS for the whole call
---ca-file FILE | trust these certificates too
---proxy URL|off | proxy, in place of the environment's
---curl | print the request as a command for sh, without the key
---models | list the models that the server names
---explain CODE | say what an error code means
---version | say which release this is
-""".strip().splitlines():
-        left, text = row.split(" | ")
-        names = [word for word in left.split() if word[0] == "-"]
-        value = left.split()[len(names) :]
-        how = {"metavar": value[0]} if value else {"action": "store_true"}  # type: Dict[str, Any]
-        if names[0] in ("-i", "-P"):
-            how.update(action="append", default=[])
-        parser.add_argument(*names, help=text, **how)
-    return parser
+HELP = """\
+usage: glm.py [options] [prompt ...]
+
+Ask a GLM model. The prompt is the words, stdin, or both; the answer, and
+nothing else, goes to stdout. The key comes from GLM_API_KEY, ZAI_API_KEY,
+ZHIPUAI_API_KEY or ZHIPU_API_KEY, the URL from GLM_BASE_URL and the like.
+
+  -m, --model NAME       model (else GLM_MODEL, else one that costs nothing)
+  -s, --system TEXT      system prompt
+  -t, --temperature X    sampling temperature
+  --max-tokens N         most tokens to answer with, thinking included
+  -i, --image FILE|URL|- show an image (again for more)
+  -P, --param KEY=JSON   any other field of the request (again for more)
+  --think, --no-think    think before the answer, or do not
+  --effort LEVEL         reasoning_effort: low, high, max
+  --show-thinking        thoughts to stderr
+  --no-stream            the answer in one piece
+  --json                 the whole reply as JSON; errors as a line of JSON
+  --usage                numbers of tokens to stderr
+  -v, --verbose          requests to stderr
+  --base-url URL         a URL, or bigmodel, zai, bigmodel-coding, zai-coding
+  --auth jwt|key         send a signed token, or the key itself
+  --key-file FILE        read the key from a file
+  --env-file FILE        read variables from a file of NAME=value lines
+  --timeout SECONDS      longest silence; total=SECONDS for the whole call
+  --ca-file FILE         trust the certificates in it too
+  --proxy URL|off        in place of the environment's
+  --curl                 print the request as a command for sh, without key
+  --models               list the models of the server
+  --explain CODE         say what an error code means
+  --version, --help
+
+Exit codes: 0 fine, 1 other, 2 usage or unreadable file, 3 key, 4 quota or
+balance, 5 content filter, 6 rate limit, 7 network or server, 8 answer cut
+short, empty or past the context, 130 interrupted, 141 closed pipe.
+"""
 
 def _parse(argv: "List[str]") -> Any:
-    argv = [os.fsencode(word).decode("utf-8", "replace") for word in argv]
-    cut = argv.index("--") if "--" in argv else len(argv)
-    parser = _parser()
-    args, words = parser.parse_known_args(argv[:cut])
-    unknown = [word for word in words if word[0:1] == "-" and word != "-" and " " not in word]
-    if unknown:
-        parser.error(f"no such option: {unknown[0]} (words that start with - go after --)")
-    args.words = words + argv[cut + 1 :]
+    """Options and words; the options are those that HELP shows."""
+    import re
+    from getopt import GetoptError, gnu_getopt
+    rows = re.findall(r"(?:-(\w), )?--([a-z-]+)( [A-Z\w|=-]+)?", HELP[HELP.index("  -m") :])
+    names = {"-" + letter: "--" + name for letter, name, _ in rows if letter}
+    letters = "".join(letter + ":" * bool(value) for letter, _, value in rows if letter)
+    args = Record({name.replace("-", "_"): None for _, name, _ in rows}, image=[], param=[])
+    try:
+        found, args["words"] = gnu_getopt(
+            [os.fsencode(word).decode("utf-8", "replace") for word in argv], letters,
+            [name + "=" * bool(value) for _, name, value in rows])
+    except GetoptError as error: raise GLMValueError(f"{error}; --help lists the options") from None
+    for name, value in found:
+        name = names.get(name, name)[2:].replace("-", "_")
+        args[name] = [*args[name], value] if name in ("image", "param") else value or True
     return args
 
 def _number(text: "Optional[str]", name: str, kind: "Callable[[str], Any]" = float) -> Any:
@@ -1293,7 +1322,8 @@ def _decode_bytes(data: bytes) -> str:
 def _stdin(wait: float) -> bytes:
     """All of stdin, or nothing if it has not begun after so many seconds."""
     import threading
-    blocks, begun = [], threading.Event()  # type: List[bytes], threading.Event
+    blocks: List[bytes] = []
+    begun = threading.Event()
 
     def read() -> None:
         while not blocks or blocks[-1]:
@@ -1334,7 +1364,7 @@ def _request(args: Any) -> "Dict[str, Any]":
                 raise GLMValueError(f"--param: KEY=JSON, not {pair}") from None
             fields[name] = value
     images = (image_part(_stdin(1e6) if image == "-" else image) for image in args.image)
-    prompt = [*images, {"type": "text", "text": _prompt(args)}]  # type: List[Any]
+    prompt: List[Any] = [*images, {"type": "text", "text": _prompt(args)}]
     system = [{"role": "system", "content": args.system}] if args.system else []
     prompt = prompt if prompt[1:] else prompt[0]["text"]
     return dict(fields, messages=[*system, {"role": "user", "content": prompt}])
@@ -1365,13 +1395,14 @@ def _curl(args: Any) -> str:
             raise
         client = _client(args, "-", Recorder())  # no key is needed to print
     try:
-        client.chat.completions.create(stream=not args.no_stream, **body)
+        client.chat.completions.create(**dict(body, stream=not args.no_stream))
     except SystemExit:
         pass
     if sent[0].data is None:
         raise GLMValueError("--curl: name a model with -m")
     head = f"Authorization: Bearer ${name}\n" if sent[0].has_header("Authorization") else ""
-    return (f"tr -d '\\n' <<'BODY' | curl -sSN -H @/dev/fd/3 --data-binary @- {quote(sent[0].full_url)} 3<<HEAD\n"
+    return (f"tr -d '\\n' <<'BODY' | curl -sSN -H @/dev/fd/3 --data-binary @- "
+            f"{quote(sent[0].full_url)} 3<<HEAD\n"
             f"{sent[0].data.decode()}\nBODY\n{head}Content-Type: application/json\nHEAD\n")
 
 def _answer(client: GLM, fields: "Dict[str, Any]", args: Any, out: _Writer, log: _Writer) -> None:
@@ -1412,7 +1443,7 @@ def _exit_code(error: BaseException, shown: bool) -> int:
     if shown:
         return 8
     if row:
-        return row.exit
+        return int(row.exit)
     if isinstance(error, (OSError, GLMValueError)):
         return 3 if status == 401 else 2
     if isinstance(error, APIConnectionError) or status >= 500 or status == 408:
@@ -1426,8 +1457,8 @@ def _command(args: Any, out: _Writer, log: _Writer) -> None:
         import logging
         logging.basicConfig(format="%(message)s")
         logging.getLogger("glm").setLevel(logging.DEBUG)
-    if args.version:
-        out.write(f"glm.py {__version__}\n")
+    if args.help or args.version:
+        out.write(HELP if args.help else f"glm.py {__version__}\n")
     elif args.explain:
         out.write(explain(args.explain) + "\n")
     elif args.curl:
@@ -1443,9 +1474,9 @@ def _command(args: Any, out: _Writer, log: _Writer) -> None:
 
 def main(argv: "Optional[List[str]]" = None) -> int:
     """Run the command line and return its exit code."""
-    args = _parse(sys.argv[1:] if argv is None else argv)
-    out, log = _Writer(sys.stdout), _Writer(sys.stderr)
+    out, log, args = _Writer(sys.stdout), _Writer(sys.stderr), Record(json=None)
     try:
+        args = _parse(sys.argv[1:] if argv is None else argv)
         _command(args, out, log)
         return 0
     except KeyboardInterrupt:
@@ -1456,9 +1487,9 @@ def main(argv: "Optional[List[str]]" = None) -> int:
     except Exception as error:
         code, text = _exit_code(error, out.wrote), str(error) or type(error).__name__
         if args.json:
-            names = "code retryable request_id retry_at partial".split()
-            facts = Record({name: getattr(error, name, None) for name in names}, message=text, exit=code)
-            text = Record(error=facts).model_dump_json(default=str)
+            names = ("code", "retryable", "request_id", "retry_at", "partial")
+            facts = {name: getattr(error, name, None) for name in names}
+            text = Record(error=dict(facts, message=text, exit=code)).model_dump_json(default=str)
         log.write(text + "\n" if args.json else f"glm.py: {text}\n")
         return code
 
