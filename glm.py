@@ -208,7 +208,8 @@ class Record(dict):  # type: ignore[type-arg]
     dict (items, keys, ...) need brackets.
     """
     def __getattr__(self, name: str) -> Any:
-        if name in self: return self[name]
+        try: return self[name]
+        except KeyError: pass
         if name == "reasoning_content": return self.get("reasoning")  # newer vLLM's name for it
         if name in _DOCUMENTED: return None
         raise AttributeError(f"no {name!r} here, but: {', '.join(map(str, self)) or 'nothing'}")
@@ -797,23 +798,27 @@ class Stream:
             chunk = _decode(data)
             if ("choices" not in chunk or chunk.get("error")) and _find_error(chunk):
                 raise self._reply.error(chunk)
-            for choice in chunk.get("choices") or (): self._merge(choice, choice.get("delta"))
-            usage = chunk.get("usage") or self._head.get("usage")
-            self._head.update(chunk, usage=usage)
+            if chunk.keys() != self._head.keys():
+                self._head.update({name: chunk[name] for name in chunk if chunk[name] is not None})
+            for choice in chunk.get("choices") or ():
+                delta = choice.get("delta")
+                if not delta:  # nothing, or a whole answer
+                    delta = choice["delta"] = choice.get("message") or Record()
+                answer = self._answers.get(choice.get("index"))
+                if answer is None:
+                    answer = self._answers[choice.get("index")] = Record(text=[], thought=[], calls={})
+                text = delta.get("content")
+                if text: answer["text"].append(text)
+                if len(delta) > 2 or not text or choice.get("finish_reason"):
+                    self._merge(answer, delta, choice)
         except GLMError: raise
         except (ValueError, TypeError, AttributeError, KeyError):
             raise self._reply.invalid("a damaged event", data) from None
         return chunk  # type: ignore[no-any-return]
 
-    def _merge(self, choice: Any, delta: Any) -> None:
-        if not delta:  # nothing, or a whole answer
-            delta = choice["delta"] = choice.get("message") or Record()
-        answer = self._answers.get(choice.get("index"))
-        if answer is None:
-            answer = self._answers[choice.get("index")] = Record(text=[], thought=[], calls={})
-        text = delta.get("content")
+    def _merge(self, answer: Any, delta: Any, choice: Any) -> None:
+        """Add what a delta holds besides text."""
         thought = delta.get("reasoning_content") or delta.get("reasoning")
-        if text: answer["text"].append(text)
         if thought: answer["thought"].append(thought)
         calls = answer["calls"]
         for call in _mend(delta).get("tool_calls") or ():
@@ -1184,7 +1189,7 @@ class GLM:
         """What else may be the reason of a refusal."""
         hints = []
         if 300 <= kind < 400:
-            hints.append(f"no redirect is followed; this one is to {headers.get('location')!r:.200}")
+            hints.append(f"no redirect is followed; this goes to {headers.get('location')!r:.200}")
         if kind == 401 and (self._signs or not self._key):
             hints.append('auth="key" sends the key itself' if self._key else self._no_key)
         if self._official and (kind in (401, 404) or code == "1113"):
