@@ -12,7 +12,6 @@ For BigModel, Z.AI and what speaks their protocol (vLLM, SGLang), with the names
 zhipuai. Each section uses only what stands above it: Constants, Errors, Records, Tokens, SSE,
 Time, Transport, Replies, Messages, Client, Conversation, Command line.
 """
-import io
 import os
 import sys
 import time
@@ -492,13 +491,13 @@ def _tls_context(ca_file: "Optional[str]") -> Any:
             raise APIConnectionError(f"{name}: no certificates in {bundle}: {error}") from error
     return context
 
-class _Wire(io.RawIOBase):
+class _Wire:
     """A socket for http.client, whose sends and recvs wait at most what a deadline has left.
 
     http.client calls close() when it likes, so that does nothing; hang_up() closes.
     """
     sock: Any = None
-    heard, since = False, 0.0
+    heard, since, size = False, 0.0, 4096
 
     def __init__(self, host: str, port: int, deadline: _Deadline) -> None:
         """Connect to the first address of the host that answers: each has its share of time."""
@@ -524,11 +523,12 @@ class _Wire(io.RawIOBase):
         self.sock = context.wrap_socket(self.sock, **options)
         self.sock.do_handshake()
 
-    def readinto(self, buffer: Any) -> int:
+    def recv(self) -> bytes:
         self.sock.settimeout(self.deadline.left())
-        count: int = self.sock.recv_into(buffer)
-        self.heard = self.heard or count > 0
-        return count
+        data: bytes = self.sock.recv(self.size)
+        self.size = 65536 if len(data) == self.size else 4096  # what waits holds little memory
+        self.heard = self.heard or bool(data)
+        return data
 
     def sendall(self, data: Any) -> None:
         for start in range(0, len(data), 16384):  # one TLS record: each send has its own timeout
@@ -547,10 +547,81 @@ class _Wire(io.RawIOBase):
 
     def hang_up(self) -> None:
         if self.sock: self.sock.close()
-    def readable(self) -> bool: return True
-    def makefile(self, mode: str) -> Any: return io.BufferedReader(self)
     def close(self) -> None: pass
     __del__ = hang_up
+
+class _Response:
+    """A reply by https://www.rfc-editor.org/rfc/rfc9112, in the place of http.client's own class.
+
+    That one spends a third of a call in email.parser, and takes a head that is cut for whole.
+    """
+    def __init__(self, wire: _Wire, debuglevel: int = 0, method: str = "") -> None:
+        self.wire, self.method, self.data = wire, method, b""
+        self.kept: Any = None  # where the connection goes after its reply
+
+    def more(self) -> None:
+        fresh = self.wire.recv()
+        if not fresh: raise ConnectionError("the connection ended before its reply did")
+        self.data += fresh
+
+    def begin(self) -> None:
+        """Read the head; 100 Continue and the like may come before it."""
+        import re
+        self.status = 0
+        while self.status < 200:
+            found = re.search(b"\r?\n\r?\n", self.data)
+            while not found:
+                if len(self.data) > 65536: raise ConnectionError("a head of over 64 KB")
+                self.more()
+                found = re.search(b"\r?\n\r?\n", self.data)
+            first, *lines = self.data[: found.start()].decode("latin-1").split("\n")
+            self.data = self.data[found.end() :]
+            version, status, self.reason = (first + "  ").split(" ", 2)
+            if not version.startswith("HTTP/1.") or not status.isdigit():
+                raise ConnectionError(f"no HTTP/1.1: {first[:40]!r}")
+            self.status, pairs = int(status), (line.partition(":") for line in lines)
+            self.headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
+        coding = self.headers.get("transfer-encoding", "identity").lower()
+        empty = self.status in (204, 304) or (self.method == "CONNECT" and self.status < 300)
+        length = "0" if empty else self.headers.get("content-length", "") * (coding == "identity")
+        if coding not in ("identity", "chunked") or not (length or "0").isdigit():
+            raise ConnectionError(f"unknown framing: {coding} {length}")
+        self.chunked, self.left = coding == "chunked" and not empty, int(length) if length else None
+        keeps = self.headers.get("connection", "close" if version == "HTTP/1.0" else "").lower()
+        self.will_close = "close" in keeps or not (self.chunked or length)
+
+    def blocks(self) -> "Iterator[bytes]":
+        """Yield the body as it comes; what ends before its end raises."""
+        while not self.chunked and self.left != 0:  # by its length, or until the server closes
+            if self.left is None: self.data = self.data or self.wire.recv()
+            elif not self.data: self.more()
+            if not self.data: return
+            block, self.data = self.data[: self.left], self.data[self.left or len(self.data) :]
+            self.left = None if self.left is None else self.left - len(block)
+            yield block
+        left, last = 0, False  # bytes of the chunk to come; whether it was the last one
+        while self.chunked:
+            parts, data, at = [], self.data, 0
+            while self.chunked:
+                if left:
+                    parts.append(data[at : at + left])
+                    at, left = at + len(parts[-1]), left - len(parts[-1])
+                end = -1 if left else data.find(b"\n", at)
+                if end < 0: break
+                line, at = data[at:end].strip(), end + 1  # the end of a chunk, a size, a trailer
+                if last: self.chunked = bool(line)
+                elif line:
+                    try: left = int(b"0" + line.partition(b";")[0], 16)
+                    except ValueError:
+                        yield b"".join(parts)
+                        raise ConnectionError(f"no chunk: {line[:40]!r}") from None
+                    last = not left
+            self.data = data[at:]
+            if parts: yield b"".join(parts)
+            if len(self.data) > 65536: raise ConnectionError("a chunk without size")
+            if self.chunked: self.more()
+
+    def close(self) -> None: pass
 
 class _KeepAlive:
     """The only handler of our urllib opener: no redirects, no file:, and connections are kept."""
@@ -598,10 +669,10 @@ class _KeepAlive:
     def exchange(self, wire: _Wire, method: str, path: str, body: Any, headers: Any) -> Any:
         from http.client import HTTPConnection
         connection: Any = HTTPConnection(self.host, self.port)
-        connection.sock = wire
+        connection.sock, connection.response_class = wire, _Response
         connection.request(method, path, body, headers)
         response = connection.getresponse()
-        response.wire, response.kept = wire, self.kept if connection.sock else None
+        response.kept = None if response.will_close else self.kept
         return response
 
     def connect(self, request: Any) -> _Wire:
@@ -641,8 +712,8 @@ def _connection_error(error: Any, request: Any, cut: Any = APIConnectionError) -
         advice = "if you trust its issuer, name the issuer's file: ca_file= or REQUESTS_CA_BUNDLE"
         return APIConnectionError(f"TLS certificate refused: {text}; {advice}")
     connecting = request.phase == "connect"
-    broken_tls = connecting and "SSL" in text and "EOF" not in text
-    lasting = broken_tls or isinstance(error, ValueError)
+    tls = "SSL" in text and "EOF" not in text
+    lasting = connecting and (tls or isinstance(error, ValueError))
     return (APIConnectionError if connecting else cut)(text, retryable=not lasting)
 
 # -- Replies -----------------------------------------------------------------------------------
@@ -651,26 +722,23 @@ class _Reply:
     """One reply: its head and its body, read once; read to its end, its connection is kept."""
     def __init__(self, response: Any, request: Any) -> None:
         self.response, self.request, self.headers = response, request, response.headers
-        self.status: int = response.getcode()
+        self.status: int = getattr(response, "status", None) or response.code
 
     def blocks(self, cut: Any = APIConnectionError) -> "Iterator[bytes]":
         """Yield the body as it comes; where it ends before its end, raise cut."""
-        response, size, whole = self.response, 0, False
-        read, wire = getattr(response, "read1", response.read), getattr(response, "wire", None)
-        coding, unpack = (self.headers.get("content-encoding") or "identity").lower(), bytes
+        response, whole, unpack = self.response, False, bytes
+        wire, read = getattr(response, "wire", None), getattr(response, "read1", None)
+        source = response.blocks() if wire else iter(lambda: (read or response.read)(65536), b"")
+        coding = (self.headers.get("content-encoding") or "identity").lower()
         try:
             if coding in ("gzip", "x-gzip", "deflate"):  # unasked, as some gateways do
                 import zlib
                 unpack = zlib.decompressobj(47).decompress  # type: ignore
             elif coding != "identity":
                 raise APIResponseValidationError(f"the reply is packed as {coding}, unasked")
-            for block in iter(lambda: read(65536), b""):
-                size += len(block)
-                yield unpack(block)
-            framed = self.headers.get("content-length") or self.headers.get("transfer-encoding")
-            if getattr(response, "length", None) or not (size or framed or self.status == 204):
-                raise EOFError("the end of the reply did not come")
-            whole = wire is not None and response.kept is not None
+            for block in source: yield unpack(block)
+            if getattr(response, "length", None): raise EOFError("the reply is cut")
+            whole = wire is not None and response.kept is not None and not response.data
         except Exception as error:
             raise _connection_error(error, self.request, cut) from _bare(error)
         finally:
