@@ -417,10 +417,12 @@ def retry(call: "Callable[[], Any]", *, max_retries: int = 3, deadline: "Optiona
     https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). Where that is
     over 60 s, or not before deadline (on time.monotonic()), it raises at once.
     """
-    for attempt in range(max_retries + 1):
+    attempt = -1
+    while True:
+        attempt += 1
         try: return call()
         except Exception as error:
-            if not getattr(error, "retryable", False) or attempt == max_retries: raise
+            if not getattr(error, "retryable", False) or attempt >= max_retries: raise
             wait = getattr(error, "retry_after", None)
             wait = rand() * min(8.0, 0.5 * 2**attempt) if wait is None else wait
             left = float("inf") if deadline is None else deadline - time.monotonic()
@@ -702,19 +704,19 @@ def _connection_error(error: Any, request: Any, cut: Any = APIConnectionError) -
     """What the network did, as an error that says in which phase, to whom and through what."""
     from socket import gaierror
     if isinstance(error, GLMError): return error
+    if isinstance(getattr(error, "reason", None), OSError): error = error.reason  # of URLError
     if _late(error):
         limit = "total" if request.deadline.end <= time.monotonic() + 0.001 else request.phase
         return APITimeoutError(f"{limit} timeout [{request.where}]", retryable=limit == "connect")
     text = f"{type(error).__name__}: {getattr(error, 'verify_message', '') or error}"
-    text += f" [{request.phase}, {request.where}]"
-    if isinstance(error, gaierror): return APIConnectionError("no such host name: " + text)
+    where, connecting = f" [{request.phase}, {request.where}]", request.phase == "connect"
+    if isinstance(error, gaierror): return APIConnectionError("no such host name: " + text + where)
     if "certificate" in text.lower():
         advice = "if you trust its issuer, name the issuer's file: ca_file= or REQUESTS_CA_BUNDLE"
-        return APIConnectionError(f"TLS certificate refused: {text}; {advice}")
-    connecting = request.phase == "connect"
-    tls = "SSL" in text and "EOF" not in text
-    lasting = connecting and (tls or isinstance(error, ValueError))
-    return (APIConnectionError if connecting else cut)(text, retryable=not lasting)
+        return APIConnectionError(f"TLS certificate refused: {text}; {advice}{where}")
+    lasting = isinstance(error, ValueError) or ("SSL" in text and "EOF" not in text)
+    cls = APIConnectionError if connecting else cut
+    return cls(text + where, retryable=not (connecting and lasting))
 
 # -- Replies -----------------------------------------------------------------------------------
 
@@ -783,9 +785,11 @@ class _Reply:
     def error(self, body: Any = None) -> GLMError:
         """What the server said, as the error of its business code, else of its HTTP status."""
         if body is None:
-            body = self.bytes().decode("utf-8", "replace").strip()
-            try: body = _decode(body)
-            except ValueError: pass
+            body = ""
+            try:
+                body = self.bytes().decode("utf-8", "replace").strip()
+                body = _decode(body)
+            except (ValueError, APIResponseError): pass
         code, text = _find_error(body) or ("", "")
         row, kind = ERROR_CODES.get(code), self.status
         if row: kind = row.status or kind
@@ -874,10 +878,11 @@ class Stream:
                     delta = choice["delta"] = choice.get("message") or Record()
                 answer = self._answers.get(choice.get("index"))
                 if answer is None:
-                    answer = self._answers[choice.get("index")] = Record(text=[], thought=[], calls={})
+                    answer = Record(text=[], thought=[], calls={})
+                    self._answers[choice.get("index")] = answer
                 text = delta.get("content")
                 if text: answer["text"].append(text)
-                if len(delta) > 2 or not text or choice.get("finish_reason"):
+                if not text or len(delta) > 1 + ("role" in delta) or choice.get("finish_reason"):
                     self._merge(answer, delta, choice)
         except GLMError: raise
         except (ValueError, TypeError, AttributeError, KeyError):
@@ -946,7 +951,8 @@ def _turn(prompt: str, images: "Iterable[Any]", system: "Optional[str]" = None) 
 def text_of(completion: Any) -> str:
     """Return the text of an answer; FinishReasonError where it is not whole or there is none."""
     choice = (completion.choices or [Record(message=Record())])[0]
-    text, reason = choice.message.content, choice.finish_reason
+    text, reason = choice.message.content, str(choice.finish_reason)
+    if isinstance(text, list): text = "".join(str(part.get("text") or "") for part in text)
     why = {
         "sensitive": "the content filter stopped the answer",
         "model_context_window_exceeded": "the answer does not fit the context: shorten the input",
@@ -954,7 +960,7 @@ def text_of(completion: Any) -> str:
         "length": text or "no text: max_tokens went into thinking; raise it, or thinking=False",
     }.get(reason, text or f"the answer is empty (finish_reason {reason})")
     if text == why: return text  # type: ignore[no-any-return]
-    raise FinishReasonError(why, finish_reason=reason, partial=completion)
+    raise FinishReasonError(why, finish_reason=choice.finish_reason, partial=completion)
 
 def _pieces(stream: Stream, done: "Callable[[Any], Any]") -> "Iterator[str]":
     """Yield the text of a stream; call done with the completion if it is whole and text."""
@@ -1185,7 +1191,9 @@ class GLM:
         if self._official:
             return IMAGE_MODEL if b'"image_url"' in _encode(messages) else TEXT_MODEL
         if not self._served:
-            names = [model["id"] for model in self.request("GET", "/models")["data"]]
+            page = self.request("GET", "/models")
+            try: names = [str(model["id"]) for model in page["data"]]
+            except (TypeError, KeyError): names = []
             if len(names) != 1:
                 raise GLMValueError("name a model (model=, GLM_MODEL), out of: " + ", ".join(names))
             self._served = names[0]
@@ -1246,11 +1254,11 @@ class GLM:
             logging = sys.modules.get("logging")
             if logging:
                 usage = result.get("usage") if isinstance(result, dict) else None
+                tokens = usage.get("total_tokens") if isinstance(usage, dict) else None
                 logging.getLogger("glm").debug(
                     "%s: status %s, code %s, request %s, %.3f s, %s tokens", request.where,
-                    reply and reply.status, getattr(result, "code", None), getattr(
-                        result, "request_id", None), time.monotonic() - start,
-                    usage and usage.get("total_tokens"))
+                    reply and reply.status, getattr(result, "code", None),
+                    getattr(result, "request_id", None), time.monotonic() - start, tokens)
             del result, reply  # no cycle of a traceback
 
     def _hints(self, kind: int, code: str, headers: Any) -> "List[str]":

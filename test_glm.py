@@ -736,6 +736,11 @@ def test_retry_gives_up_at_once(facts, options):
     assert caught(lambda: glm.retry(failing(error), sleep=sleep, **options)) is error
 
 
+def test_max_retries_below_zero_is_none_at_all():
+    error = glm.GLMError("x", retryable=True)
+    assert caught(lambda: glm.retry(failing(error), max_retries=-1)) is error
+
+
 def test_retry_takes_any_exception_that_says_retryable():
     class Mine(Exception):
         retryable = True
@@ -1223,6 +1228,9 @@ def test_another_opener_takes_the_place_of_the_transport(service):
     with pytest.raises(glm.GLMError):
         ask(client)
     assert all("authorization" not in seen.headers for seen in other.requests)
+    service.replies.append([60])
+    error = caught(lambda: ask(client, timeout=0.2))
+    assert type(error) is glm.APITimeoutError and not error.retryable
     other.close()
 
 
@@ -1376,7 +1384,9 @@ def test_arguments_are_always_text(service, client):
 
 
 def test_both_names_of_reasoning_and_several_choices_are_put_together(service, client):
-    rows = [chunk(reasoning="a"), chunk(reasoning_content="b"), chunk("c"), chunk("d", "stop")]
+    both = chunk("c", reasoning_content="b")
+    del both["choices"][0]["delta"]["role"]
+    rows = [chunk(reasoning="a"), both, chunk("d", "stop")]
     other = chunk("second", "length")
     other["choices"][0]["index"] = 1
     service.replies.append(stream(events(*rows, other, "[DONE]")))
