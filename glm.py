@@ -790,15 +790,17 @@ class _Reply:
                 body = self.bytes().decode("utf-8", "replace").strip()
                 body = _decode(body)
             except (ValueError, APIResponseError): pass
-        code, text = _find_error(body) or ("", "")
+        known = isinstance(body, dict) and _find_error({**body, "success": False})
+        code, text = known or ("", "")
         row, kind = ERROR_CODES.get(code), self.status
         if row: kind = row.status or kind
         elif kind < 400 and code.isdigit() and 400 <= int(code) <= 599: kind = int(code)
         named = body.get("request_id") if isinstance(body, dict) else None
         named = named or self.headers.get("x-request-id") or self.headers.get("x-log-id")
-        parts = [(text or str(body))[:MAX_SHOWN] or "an empty body"]
-        parts += [explain(code)] * bool(row) + self.request.hints(kind, code, self.headers)
-        said = f"HTTP {self.status}{code and ', code ' + code}: {'; '.join(parts)}"
+        parts = [" ".join((text or str(body)).split())[:MAX_SHOWN] or "an empty body"]
+        own = code != str(self.status)  # others repeat the status as code; that is no news
+        parts += [explain(code)] * bool(row and own) + self.request.hints(kind, code, self.headers)
+        said = f"HTTP {self.status}{', code ' + code if code and own else ''}: {'; '.join(parts)}"
         said += f" [{self.request.where}" + (f", request {named}]" if named else "]")
         cls = STATUS_ERRORS.get(kind, APIInternalError if kind >= 500 else APIStatusError)
         return cls(
@@ -901,7 +903,8 @@ class Stream:
             kept, pieces = calls.setdefault(key, (Record(function=Record()), []))
             pieces.append(given.get("arguments", ""))
             for old, new in ((kept.function, given), (kept, call)):
-                old.update({name: new[name] for name in new if new[name] and not old.get(name)})
+                names = (name for name in new if name != "index" and not old.get(name))
+                old.update({name: new[name] for name in names if new[name]})
         if choice.get("finish_reason"):
             answer["finish_reason"] = choice["finish_reason"]
             if choice["finish_reason"] == "network_error":
@@ -955,6 +958,7 @@ def text_of(completion: Any) -> str:
     if isinstance(text, list): text = "".join(str(part.get("text") or "") for part in text)
     why = {
         "sensitive": "the content filter stopped the answer",
+        "content_filter": "the content filter stopped the answer",
         "model_context_window_exceeded": "the answer does not fit the context: shorten the input",
         "tool_calls": "the model asks for tools: chat.completions.create shows which",
         "length": text or "no text: max_tokens went into thinking; raise it, or thinking=False",
@@ -1195,7 +1199,8 @@ class GLM:
             try: names = [str(model["id"]) for model in page["data"]]
             except (TypeError, KeyError): names = []
             if len(names) != 1:
-                raise GLMValueError("name a model (model=, GLM_MODEL), out of: " + ", ".join(names))
+                known = ", ".join(names) or "which it does not list"
+                raise GLMValueError("name one of the server's models (model=, GLM_MODEL): " + known)
             self._served = names[0]
         return self._served
 
@@ -1266,7 +1271,7 @@ class GLM:
         hints = []
         if 300 <= kind < 400:
             hints.append(f"no redirect is followed; this goes to {headers.get('location')!r:.200}")
-        if kind == 401 and (self._signs or not self._key):
+        if kind in (401, 403) and (self._signs or not self._key):
             hints.append('auth="key" sends the key itself' if self._key else self._no_key)
         if self._official and (kind in (401, 404) or code == "1113"):
             others = (url for url in BASE_URLS.values() if url != self._base)
@@ -1448,6 +1453,7 @@ def _request(args: Any) -> "Dict[str, Any]":
     prompt: List[Any] = [*images, {"type": "text", "text": _prompt(args)}]
     system = [{"role": "system", "content": args.system}] if args.system else []
     prompt = prompt if prompt[1:] else prompt[0]["text"]
+    if args.usage and not args.no_stream: fields["stream_options"] = {"include_usage": True}
     return dict(fields, messages=[*system, {"role": "user", "content": prompt}])
 
 def _client(args: Any, key: Any = None, opener: Any = None) -> GLM:
@@ -1520,7 +1526,7 @@ def _exit_code(error: BaseException, shown: bool) -> int:
     row = ERROR_CODES.get(getattr(error, "code", None) or "")
     status = getattr(error, "status_code", None) or 0
     if isinstance(error, FinishReasonError):
-        return 5 if error.finish_reason == "sensitive" else 8
+        return 5 if error.finish_reason in ("sensitive", "content_filter") else 8
     if shown:
         return 8
     if row:
