@@ -10,7 +10,7 @@
 
 For BigModel, Z.AI and what speaks their protocol (vLLM, SGLang), with the names of openai and
 zhipuai. Each section uses only what stands above it: Constants, Errors, Records, Tokens, SSE,
-Time, Transport, Replies, Messages, Client, Conversation, Command line.
+Time, Transport, Replies, Messages, Endpoints, Client, Conversation, Command line.
 """
 import os
 import sys
@@ -777,6 +777,7 @@ class _Reply:
         return body
 
     def stream(self) -> "Stream": return Stream(self)
+    def content(self) -> "Content": return Content(self)
 
     def invalid(self, what: str, text: str) -> GLMError:
         shown = f"HTTP {self.status}, but {what}: {text[:MAX_SHOWN]!r} [{self.request.where}]"
@@ -926,6 +927,20 @@ class Stream:
             choices.append(Record(index=index or 0, finish_reason=reason, message=message))
         return Record(self._head, object="chat.completion", choices=choices)  # type: ignore
 
+class Content:
+    """A binary reply: read it once, whole (read, content), by blocks (iter_bytes) or to a file."""
+    def __init__(self, reply: _Reply) -> None: self._reply = reply
+    def read(self) -> bytes: return self._reply.bytes()
+    def iter_bytes(self) -> "Iterator[bytes]": return self._reply.blocks()
+    content = property(read)
+
+    def write_to_file(self, path: str) -> None:
+        """Write a file, in flat memory."""
+        with open(path, "wb") as file:
+            for block in self.iter_bytes(): file.write(block)
+
+    stream_to_file = write_to_file
+
 # -- Messages ----------------------------------------------------------------------------------
 
 def image_part(image: Any, raw: bool = False) -> "Dict[str, Any]":
@@ -1003,6 +1018,73 @@ def _form(fields: "Mapping[str, Any]", files: "Mapping[str, Any]") -> "Tuple[byt
     parts.append(f"--{boundary}--\r\n".encode())
     return b"".join(parts), "multipart/form-data; boundary=" + boundary
 
+# -- Endpoints ---------------------------------------------------------------------------------
+
+# Method (the official SDKs' names), verb, path, and what is not JSON: a form, a binary reply.
+ENDPOINTS = """
+chat.asyncCompletions.create                     POST   /async/chat/completions
+chat.asyncCompletions.retrieve_completion_result GET    /async-result/{id}
+images.generations                               POST   /images/generations
+images.generate                                  POST   /images/generations
+videos.generations                               POST   /videos/generations
+videos.retrieve_videos_result                    GET    /async-result/{id}
+embeddings.create                                POST   /embeddings
+assistant.conversation                           POST   /assistant
+files.create                                     POST   /files                       form
+files.list                                       GET    /files
+files.content                                    GET    /files/{file_id}/content     content
+files.delete                                     DELETE /files/{file_id}
+batches.create                                   POST   /batches
+batches.retrieve                                 GET    /batches/{batch_id}
+batches.list                                     GET    /batches
+batches.cancel                                   POST   /batches/{batch_id}/cancel
+web_search.web_search                            POST   /web_search
+moderations.create                               POST   /moderations
+rerank.create                                    POST   /rerank
+audio.speech                                     POST   /audio/speech                content
+audio.transcriptions.create                      POST   /audio/transcriptions        form
+models.list                                      GET    /models
+tokenizer.create                                 POST   /tokenizer
+"""
+
+class _Group:
+    def __init__(self, client: Any) -> None: self._client = client
+
+def _method(name: str, verb: str, path: str, kind: str = "json") -> Any:
+    """One row of the table as a method of its group."""
+    holes = [part[1:-1] for part in path.split("/") if part[:1] == "{"]
+
+    def method(self: Any, *args: Any, timeout: Any = None, extra_headers: Any = None,
+               extra_body: Any = None, **fields: Any) -> Any:
+        from urllib.parse import quote
+        fields.update(zip(holes, args))
+        if len(args) > len(holes) or not set(holes) <= set(fields):
+            raise TypeError(f"{name}: takes {', '.join(holes) or 'nothing'}, and fields by name")
+        where = path.format(**{hole: quote(str(fields.pop(hole)), "") for hole in holes})
+        files = {"file": fields.pop("file", None)} if kind == "form" else None
+        fields = {key: value for key, value in fields.items() if value is not None}
+        fields.update(extra_body or {})
+        reply = "stream" if fields.get("stream") else kind.replace("form", "json")
+        return self._client.request(
+            verb, where, fields if verb == "POST" else None, files=files, reply=reply,
+            query=fields if verb == "GET" else None, timeout=timeout, extra_headers=extra_headers)
+
+    method.__name__, method.__qualname__ = name.rpartition(".")[2], name
+    method.__doc__ = f"{verb} {path}: {', '.join([*holes, 'its fields by name'])}."
+    return method
+
+def _attach(groups: "Dict[str, Any]") -> None:
+    """Give the client's class, and the groups that are written out, the methods of the table."""
+    for row in ENDPOINTS.strip().splitlines():
+        name, *rest = row.split()
+        *parents, last = name.split(".")
+        for depth, part in enumerate(parents):
+            above, group = groups[".".join(parents[:depth])], ".".join(parents[: depth + 1])
+            if group not in groups:
+                cls = groups[group] = type(part, (_Group,), {"__doc__": "client." + group})
+                setattr(above, part, property(lambda self, c=cls: c(getattr(self, "_client", self))))
+        setattr(groups[".".join(parents)], last, _method(name, *rest))
+
 # -- Client ------------------------------------------------------------------------------------
 
 def load_env(path: str = ".env") -> "Dict[str, str]":
@@ -1047,10 +1129,8 @@ def _headers(base: "Mapping[str, str]", more: Any) -> "Dict[str, str]":
         merged[name.capitalize()] = _secret(value, "header " + name)
     return merged
 
-class Completions:
+class Completions(_Group):
     """client.chat.completions"""
-    def __init__(self, client: "GLM") -> None: self._client = client
-
     if TYPE_CHECKING:
         @overload
         def create(self, *, messages: Any, stream: "Literal[True]", **params: Any) -> Stream: ...
@@ -1082,9 +1162,12 @@ class Completions:
         read = _Reply.stream if body.get("stream") else _Reply.completion
         return client._call("POST", "/chat/completions", read, body, timeout, extra_headers)
 
-class Chat:
+class Chat(_Group):
     """client.chat"""
-    def __init__(self, client: "GLM") -> None: self.completions = Completions(client)
+    asyncCompletions: Any = None  # from the table
+
+    @property
+    def completions(self) -> Completions: return Completions(self._client)
 
 class GLM:
     """A client for one base URL; safe between threads; it pickles without its key.
@@ -1124,6 +1207,10 @@ class GLM:
         headers = {name: value[:] for name, value in self._options["default_headers"].items()}
         return {**self._options, "api_key": None, "default_headers": headers}
 
+    if TYPE_CHECKING:
+        images: Any; videos: Any; embeddings: Any; assistant: Any; files: Any; batches: Any
+        web_search: Any; moderations: Any; rerank: Any; audio: Any; models: Any; tokenizer: Any
+
     def __repr__(self) -> str: return f"GLM(base_url={self.__dict__.get('_base')!r})"
     def __enter__(self) -> "GLM": return self
     def __exit__(self, *error: Any) -> None: self.close()
@@ -1160,10 +1247,11 @@ class GLM:
         """Call any endpoint: path is what follows the base URL; body goes as JSON.
 
         With files (name -> path, bytes, file, or (file name, one of these)) it goes as a form.
-        reply: "json" gives Records, "bytes" bytes, "stream" a Stream.
+        reply: "json" gives Records, "bytes" bytes, "content" a Content, "stream" a Stream.
         """
         from urllib.parse import urlencode
-        readers = {"json": _Reply.json, "bytes": _Reply.bytes, "stream": _Reply.stream}
+        readers = {"json": _Reply.json, "bytes": _Reply.bytes, "stream": _Reply.stream,
+                   "content": _Reply.content}
         if reply not in readers or path[:1] != "/" or not all("!" <= char <= "~" for char in path):
             raise GLMValueError('path: "/..." in plain ASCII; reply: "json", "bytes" or "stream"')
         query = {name: value for name, value in (query or {}).items() if value is not None}
@@ -1172,6 +1260,24 @@ class GLM:
             body, kind = _form(body or {}, files)
             extra_headers = {"Content-Type": kind, **(extra_headers or {})}
         return self._call(method, path, readers[reply], body, timeout, extra_headers)
+
+    def wait(self, task: Any, *, interval: float = 5, timeout: "Optional[float]" = None) -> Any:
+        """Follow an asynchronous task (or its id) to its end, and return its result.
+
+        Asks every interval seconds, for timeout seconds at most; a task that failed, is in a
+        state that is not known, or takes too long raises, with its id.
+        """
+        from urllib.parse import quote
+        name, end = task if isinstance(task, str) else task["id"], _Deadline(timeout, interval)
+        while True:
+            result = self.request("GET", "/async-result/" + quote(name, ""))
+            state = result.get("task_status")
+            if state == "SUCCESS": return result
+            if state not in ("PROCESSING", "SUBMITTED", "QUEUED"):
+                raise APIResponseError(f"task {name} ended as {state}", body=result)
+            try: time.sleep(end.left() or 0)
+            except TimeoutError as error:
+                raise APITimeoutError(f"task {name} is not done: wait for it again") from error
 
     def _find_key(self, given: "Optional[str]") -> "Tuple[_Secret, str]":
         """The key that may go to this host, else why there is none."""
@@ -1279,6 +1385,7 @@ class GLM:
         elif kind == 404: hints.append("is the base_url right? Most end in /v1")
         return hints
 
+_attach({"": GLM, "chat": Chat})
 ZhipuAI = ZhipuAiClient = OpenAI = GLM
 
 # -- Conversation ------------------------------------------------------------------------------
