@@ -1066,12 +1066,15 @@ def _method(name: str, verb: str, path: str, kind: str = "json") -> Any:
         fields.update(extra_body or {})
         reply = "stream" if fields.get("stream") else kind.replace("form", "json")
         return self._client.request(
-            verb, where, fields if verb == "POST" else None, files=files, reply=reply,
+            verb, where, (fields or None) if verb == "POST" else None, files=files, reply=reply,
             query=fields if verb == "GET" else None, timeout=timeout, extra_headers=extra_headers)
 
     method.__name__, method.__qualname__ = name.rpartition(".")[2], name
     method.__doc__ = f"{verb} {path}: {', '.join([*holes, 'its fields by name'])}."
     return method
+
+def _group(cls: Any) -> property:
+    return property(lambda self: cls(getattr(self, "_client", self)))
 
 def _attach(groups: "Dict[str, Any]") -> None:
     """Give the client's class, and the groups that are written out, the methods of the table."""
@@ -1082,7 +1085,7 @@ def _attach(groups: "Dict[str, Any]") -> None:
             above, group = groups[".".join(parents[:depth])], ".".join(parents[: depth + 1])
             if group not in groups:
                 cls = groups[group] = type(part, (_Group,), {"__doc__": "client." + group})
-                setattr(above, part, property(lambda self, c=cls: c(getattr(self, "_client", self))))
+                setattr(above, part, _group(cls))
         setattr(groups[".".join(parents)], last, _method(name, *rest))
 
 # -- Client ------------------------------------------------------------------------------------

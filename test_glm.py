@@ -1612,7 +1612,7 @@ CALLS_OF_THE_TABLE = [
      lambda r: r.status == "validating"),
     (lambda c: c.batches.retrieve("b"), ("GET", "/batches/b", None), lambda r: r.status == "completed"),
     (lambda c: c.batches.list(limit=2), ("GET", "/batches?limit=2", None), lambda r: r.data[0].id == "batch-1"),
-    (lambda c: c.batches.cancel("b"), ("POST", "/batches/b/cancel", {}), lambda r: r.status == "cancelling"),
+    (lambda c: c.batches.cancel("b"), ("POST", "/batches/b/cancel", None), lambda r: r.status == "cancelling"),
     (lambda c: c.web_search.web_search(search_engine="search_std", search_query="GLM"),
      ("POST", "/web_search", {"search_engine": "search_std", "search_query": "GLM"}),
      lambda r: r.search_result[0].title == "GLM"),
