@@ -2434,10 +2434,12 @@ def test_the_readmes_python_runs(service, tmp_path, number):
         block = block.replace("asyncio.run(main())", loop)
     (tmp_path / "block.py").write_text(block, encoding="utf-8")
     variables = environment(service, PYTHONPATH=HERE, PYTHONIOENCODING="utf-8")
+    service.files["file-1"] = ("out", b"{}")
     words = [sys.executable, "-W", "error", "block.py"]
     done = subprocess.run(words, cwd=str(tmp_path), env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert done.returncode == 0 and not done.stderr, done.stderr.decode()
-    assert ("You said" in done.stdout.decode("utf-8")) == any(w in BLOCKS[number] for w in ("ask(", "content"))
+    assert done.stdout or "print" not in block or "def work" in block
+    assert ("You said" in done.stdout.decode("utf-8")) == any(w in block for w in ("ask(", "thinking", "messages.append"))
 
 
 def test_the_readmes_commands(tmp_path):
