@@ -1467,6 +1467,7 @@ ZHIPUAI_API_KEY or ZHIPU_API_KEY, the URL from GLM_BASE_URL and the like.
   --timeout SECONDS      longest silence; total=SECONDS for the whole call
   --ca-file FILE         trust the certificates in it too
   --proxy URL|off        in place of the environment's
+  --session FILE         go on with the conversation in a file
   --curl                 print the request as a command for sh, without key
   --models               list the models of the server
   --explain CODE         say what an error code means
@@ -1544,27 +1545,63 @@ def _prompt(args: Any) -> str:
         raise GLMValueError("no prompt: give it as words or on stdin; --help tells more")
     return prompt
 
-def _request(args: Any) -> "Dict[str, Any]":
-    """The fields of the request that the options ask for."""
+def _fields(args: Any) -> "Dict[str, Any]":
+    """The fields of the request that the options ask for, but for messages."""
     import json
-    thinking = True if args.think else False if args.no_think else None
-    fields = {"model": args.model, "reasoning_effort": args.effort, "thinking": thinking,
+    fields = {"model": args.model, "reasoning_effort": args.effort,
+              "thinking": True if args.think else False if args.no_think else None,
               "temperature": _number(args.temperature, "--temperature"),
               "max_tokens": _number(args.max_tokens, "--max-tokens", int)}
     for pair in args.param:
         name, found, value = pair.partition("=")
-        try:
-            fields[name] = json.loads(value)
+        try: fields[name] = json.loads(value)
         except ValueError:
             if not found or value[:1] in ("{", "[", '"'):
                 raise GLMValueError(f"--param: KEY=JSON, not {pair}") from None
             fields[name] = value
-    images = (image_part(_stdin(1e6) if image == "-" else image) for image in args.image)
-    prompt: List[Any] = [*images, {"type": "text", "text": _prompt(args)}]
-    system = [{"role": "system", "content": args.system}] if args.system else []
-    prompt = prompt if prompt[1:] else prompt[0]["text"]
     if args.usage and not args.no_stream: fields["stream_options"] = {"include_usage": True}
-    return dict(fields, messages=[*system, {"role": "user", "content": prompt}])
+    return fields
+
+def _user(args: Any, text: str) -> "Dict[str, Any]":
+    images = [image_part(_stdin(1e6) if image == "-" else image) for image in args.image]
+    content: Any = [*images, {"type": "text", "text": text}] if images else text
+    return {"role": "user", "content": content}
+
+class _Session:
+    """A conversation, in a file of its own if there is a path: a message a line, mode 0600."""
+    def __init__(self, path: "Optional[str]", system: "Optional[str]") -> None:
+        import json
+        self.messages: List[Any] = []
+        self.path, self.size = path, 0
+        data = _read(path) if path and os.path.exists(path) else b""
+        for line in data.splitlines(True):
+            whole = line.endswith(b"\n")
+            try:
+                message = json.loads(line.decode())
+                if message["role"] not in ("system", "user", "assistant", "tool"): raise ValueError
+            except (ValueError, TypeError, KeyError):
+                if not whole and self.messages: break  # the rest of a write that was killed
+                raise GLMValueError(f"--session: {path} is no session; it stays as it is") from None
+            self.messages.append(message)
+            self.size += len(line) if whole else 0
+        self.saved = data[: self.size].count(b"\n")
+        if system and [message["role"] for message in self.messages[:1]] != ["system"]:
+            self.saved += bool(self.messages)  # it comes too late for the file
+            self.messages.insert(0, {"role": "system", "content": system})
+
+    def add(self, *turn: Any) -> None:
+        self.messages += turn
+        if not self.path: return
+        lines = b"".join(_encode(message) + b"\n" for message in self.messages[self.saved :])
+        with os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
+            file.seek(self.size)
+            file.write(lines)
+            file.truncate()
+        self.size, self.saved = self.size + len(lines), len(self.messages)
+
+    def clear(self) -> None:
+        self.messages = [m for m in self.messages[:1] if m["role"] == "system"]
+        self.size = self.saved = 0
 
 def _client(args: Any, key: Any = None, opener: Any = None) -> GLM:
     total = (args.timeout or "").startswith("total=")
@@ -1583,7 +1620,8 @@ def _curl(args: Any) -> str:
             sent.append(request)
             raise SystemExit
 
-    body = _request(args)
+    body = dict(_fields(args), messages=[*_Session(args.session, args.system).messages,
+                                         _user(args, _prompt(args))])
     name = next((name for name in KEYS if os.environ.get(name)), KEYS[0])
     try:
         client = _client(args, None, Recorder())
@@ -1602,35 +1640,55 @@ def _curl(args: Any) -> str:
             f"{quote(sent[0].full_url)} 3<<HEAD\n"
             f"{sent[0].data.decode()}\nBODY\n{head}Content-Type: application/json\nHEAD\n")
 
-def _answer(client: GLM, fields: "Dict[str, Any]", args: Any, out: _Writer, log: _Writer) -> None:
-    start, first = time.monotonic(), 0.0
+def _answer(client: GLM, args: Any, fields: Any, messages: Any, out: _Writer, log: _Writer) -> Any:
+    """Ask, show the answer as it comes, and return its message; raise if it is none."""
+    start, create = time.monotonic(), client.chat.completions.create
     try:
         if args.no_stream:
-            whole = client.chat.completions.create(**fields)
-            if not args.json:
-                out.write(whole.choices[0].message.content or "")
+            whole = create(messages=messages, **fields)
+            if not args.json: out.write(whole.choices[0].message.content or "")
         else:
-            with client.chat.completions.create(stream=True, **fields) as stream:
+            with create(messages=messages, stream=True, **fields) as stream:
                 for chunk in stream:
-                    first = first or time.monotonic() - start
-                    for choice in chunk.choices or ():
-                        if args.show_thinking and choice.delta.reasoning_content:
-                            log.write(choice.delta.reasoning_content, more=True)
-                        if choice.delta.content and not args.json:
-                            if log.last != "\n":
-                                log.write("\n")
-                            out.write(choice.delta.content, more=True)
+                    for delta in [choice.delta for choice in chunk.choices or ()][:1]:
+                        if args.show_thinking and delta.reasoning_content:
+                            log.write(delta.reasoning_content, more=True)
+                        if delta.content and not args.json:
+                            if log.last != "\n": log.write("\n")
+                            out.write(delta.content, more=True)
             whole = stream.completion
-        if args.json:
-            out.write(whole.model_dump_json() + "\n")
+        if args.json: out.write(whole.model_dump_json() + "\n")
     finally:
         log.end()
         out.end()
-    if args.usage and whole.usage:
-        log.write(f"tokens: {whole.usage.model_dump_json()}, {time.monotonic() - start:.1f} s\n")
+    if args.usage:
+        usage = whole.usage.model_dump_json() if whole.usage else "not sent"
+        log.write(f"tokens: {usage}, {time.monotonic() - start:.1f} s\n")
     text_of(whole)
     if whole.choices[0].finish_reason == "length":
         log.write("glm.py: the answer is cut at max_tokens\n")
+    return whole.choices[0].message
+
+def _talk(client: GLM, args: Any, session: _Session, out: _Writer, log: _Writer) -> None:
+    """A conversation at the terminal."""
+    try: import readline  # noqa: F401  # input() uses it where there is one
+    except ImportError: pass
+    log.write("Ctrl-C stops an answer, Ctrl-D ends; /clear forgets the talk, /help lists this.\n")
+    while True:
+        try: line = os.fsencode(input("> ")).decode("utf-8", "replace").strip()
+        except EOFError: return out.write("\n")
+        except KeyboardInterrupt:
+            out.write("\n")
+            continue
+        if line == "/clear": session.clear()
+        elif line == "/help": log.write("/clear /help; Ctrl-C stops an answer, Ctrl-D ends\n")
+        elif line:
+            user = _user(args, line)
+            args.image = []  # they belong to the first turn
+            messages = [*session.messages, user]
+            try: session.add(user, _answer(client, args, _fields(args), messages, out, log))
+            except KeyboardInterrupt: log.write("(stopped: this turn is forgotten)\n")
+            except (GLMError, OSError) as error: log.write(f"glm.py: {error}\n")
 
 def _exit_code(error: BaseException, shown: bool) -> int:
     row = ERROR_CODES.get(getattr(error, "code", None) or "")
@@ -1661,13 +1719,17 @@ def _command(args: Any, out: _Writer, log: _Writer) -> None:
     elif args.curl:
         out.write(_curl(args))
     else:
-        fields = {} if args.models else _request(args)
+        fields, session = _fields(args), _Session(args.session, args.system)
+        talks = not args.words and not args.models and sys.stdin and sys.stdin.isatty()
+        user = None if talks or args.models else _user(args, _prompt(args))
         key = _Secret(_decode_bytes(_read(args.key_file))) if args.key_file else None
         with _client(args, key) as client:
             if args.models:
-                out.write("".join(m["id"] + "\n" for m in client.request("GET", "/models")["data"]))
+                out.write("".join(f"{model.get('id')}\n" for model in client.models.list().data))
+            elif talks: _talk(client, args, session, out, log)
             else:
-                _answer(client, fields, args, out, log)
+                messages = [*session.messages, user]
+                session.add(user, _answer(client, args, fields, messages, out, log))
 
 def main(argv: "Optional[List[str]]" = None) -> int:
     """Run the command line and return its exit code."""
