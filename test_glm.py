@@ -1517,6 +1517,13 @@ def test_caps(service, client, monkeypatch):
     assert "16 MB" in str(caught(lambda: ask(client, stream=True), glm.APIResponseValidationError))
     service.replies.append([HEAD + b"\r\n"] + [b"x" * (8 << 20)] * 33)
     assert "256 MB" in str(caught(lambda: ask(client), glm.APIResponseValidationError))
+    import zlib
+
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, 31)
+    bomb = b"".join(squeeze.compress(bytes(1 << 20)) for _ in range(300)) + squeeze.flush()
+    service.replies.extend([reply(bomb, content_encoding="gzip")] * 2)
+    assert "256 MB" in str(caught(lambda: ask(client), glm.APIResponseValidationError))
+    assert "16 MB" in str(caught(lambda: ask(client, stream=True), glm.APIResponseValidationError))
     service.replies.append(reply("x" * 100000, 500))
     assert len(str(caught(lambda: ask(client), glm.APIInternalError))) < 600
 
