@@ -174,7 +174,7 @@ def _http_date(text: Any) -> "Optional[float]":
 def _retry_after(headers: Any) -> "Optional[float]":
     """Seconds that a reply asks to wait; a date is read by the reply's own Date."""
     value = (headers.get("retry-after") or "").strip()
-    if value.isdigit(): return float(value[:9])
+    if value.isdecimal(): return float(value[:9])
     then = value and _http_date(value)
     return max(0.0, then - (_http_date(headers.get("date")) or time.time())) if then else None
 
@@ -402,7 +402,8 @@ class _Deadline:
         """Seconds to wait now, None for ever; TimeoutError where none are left."""
         left = self.end - time.monotonic()
         if left <= 0: raise TimeoutError("no time left")
-        return min(left, self.read or left) if left < float("inf") else self.read
+        left = min(left, self.read or left)
+        return min(left, 1e6) if left < float("inf") else None  # sockets take no more
 
 def _random() -> float:
     from random import random
@@ -579,14 +580,15 @@ class _Response:
             first, *lines = self.data[: found.start()].decode("latin-1").split("\n")
             self.data = self.data[found.end() :]
             version, status, self.reason = (first + "  ").split(" ", 2)
-            if not version.startswith("HTTP/1.") or not status.isdigit():
+            if not version.startswith("HTTP/1.") or not (status.isdecimal() and len(status) == 3):
                 raise ConnectionError(f"no HTTP/1.1: {first[:40]!r}")
             self.status, pairs = int(status), (line.partition(":") for line in lines)
             self.headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
         coding = self.headers.get("transfer-encoding", "identity").lower()
-        empty = self.status in (204, 304) or (self.method == "CONNECT" and self.status < 300)
+        empty = self.status in (204, 304) or self.method == "HEAD"
+        empty = empty or (self.method == "CONNECT" and self.status < 300)
         length = "0" if empty else self.headers.get("content-length", "") * (coding == "identity")
-        if coding not in ("identity", "chunked") or not (length or "0").isdigit():
+        if coding not in ("identity", "chunked") or not (length or "0").isdecimal():
             raise ConnectionError(f"unknown framing: {coding} {length}")
         self.chunked, self.left = coding == "chunked" and not empty, int(length) if length else None
         keeps = self.headers.get("connection", "close" if version == "HTTP/1.0" else "").lower()
@@ -613,10 +615,11 @@ class _Response:
                 line, at = data[at:end].strip(), end + 1  # the end of a chunk, a size, a trailer
                 if last: self.chunked = bool(line)
                 elif line:
-                    try: left = int(b"0" + line.partition(b";")[0], 16)
-                    except ValueError:
+                    try: left = int(line.partition(b";")[0].replace(b"_", b"."), 16)
+                    except ValueError: left = -1
+                    if left < 0:
                         yield b"".join(parts)
-                        raise ConnectionError(f"no chunk: {line[:40]!r}") from None
+                        raise ConnectionError(f"no chunk: {line[:40]!r}")
                     last = not left
             self.data = data[at:]
             if parts: yield b"".join(parts)
@@ -726,6 +729,11 @@ class _Reply:
         self.response, self.request, self.headers = response, request, response.headers
         self.status: int = getattr(response, "status", None) or response.code
 
+    def hide(self, text: str) -> str:
+        """The text of an error without the key, which some servers echo."""
+        sent = _Secret(self.request.get_header("Authorization", "")[7:])
+        return text.replace(sent, "***") if len(sent) >= 12 else text  # shorter ones are words
+
     def blocks(self, cut: Any = APIConnectionError) -> "Iterator[bytes]":
         """Yield the body as it comes; where it ends before its end, raise cut."""
         packed: Any = None
@@ -767,18 +775,24 @@ class _Reply:
         """The body as Records. An error in it raises, and so does what is no JSON."""
         text = self.bytes().decode("utf-8", "replace")
         try: body = _decode(text) if text or self.status != 204 else Record()
-        except ValueError: raise self.invalid("not JSON", text) from None
-        if _find_error(body): raise self.error(body)
-        return body
+        except ValueError:
+            text = self.hide(text)
+            raise self.invalid("not JSON", text) from None
+        if not _find_error(body): return body
+        text = self.hide(text)
+        body = _decode(text)
+        raise self.error(body)
 
     def completion(self) -> Any:
         body = self.json()
         try:
             for choice in body["choices"]: _mend(choice["message"])
-            broken = choice.get("finish_reason") == "network_error"
-        except (TypeError, KeyError, AttributeError, UnboundLocalError):
+            ends = [choice.get("finish_reason") for choice in body["choices"]]
+            if not ends: raise KeyError
+        except (TypeError, KeyError, AttributeError):
             raise self.invalid("without choices", str(body)) from None
-        if broken: raise StreamInterruptedError(BROKEN, partial=body, retryable=True)
+        if "network_error" in ends:
+            raise StreamInterruptedError(BROKEN, partial=body, retryable=True)
         return body
 
     def stream(self) -> "Stream": return Stream(self)
@@ -793,24 +807,25 @@ class _Reply:
         if body is None:
             body = ""
             try:
-                body = self.bytes().decode("utf-8", "replace").strip()
+                body = self.hide(self.bytes().decode("utf-8", "replace")).strip()
                 body = _decode(body)
             except (ValueError, APIResponseError): pass
         known = isinstance(body, dict) and _find_error({**body, "success": False})
         code, text = known or ("", "")
         row, kind = ERROR_CODES.get(code), self.status
         if row: kind = row.status or kind
-        elif kind < 400 and code.isdigit() and 400 <= int(code) <= 599: kind = int(code)
+        elif kind < 400 and len(code) == 3 and code.isdecimal() and code >= "4": kind = int(code)
         named = body.get("request_id") if isinstance(body, dict) else None
         named = named or self.headers.get("x-request-id") or self.headers.get("x-log-id")
         parts = [" ".join((text or str(body)).split())[:MAX_SHOWN] or "an empty body"]
         own = code != str(self.status)  # others repeat the status as code; that is no news
         parts += [explain(code)] * bool(row and own) + self.request.hints(kind, code, self.headers)
         said = f"HTTP {self.status}{', code ' + code if code and own else ''}: {'; '.join(parts)}"
-        said += f" [{self.request.where}" + (f", request {named}]" if named else "]")
+        said += f" [{self.request.where}{f', request {named}'[:80] if named else ''}]"
         cls = STATUS_ERRORS.get(kind, APIInternalError if kind >= 500 else APIStatusError)
         return cls(
-            said, status_code=self.status, body=body, code=code or None, request_id=named,
+            self.hide(said), status_code=self.status, body=body, code=code or None,
+            request_id=named,
             date=_http_date(self.headers.get("date")), retry_after=_retry_after(self.headers),
             retryable=row.retry == "yes" if row else kind in (408, 429) or kind >= 500,
             retry_at=_retry_at(text) if row and row.retry == "until" else None)
@@ -837,6 +852,7 @@ class Stream:
         self._data: Any = _events(self._blocks)
         self._answers: Dict[Any, Any] = {}
         self._head = Record()
+        self._failed: Any = None
         self._first = self._pull()
 
     def __iter__(self) -> "Iterator[Chunk]": return self
@@ -857,6 +873,7 @@ class Stream:
     def _pull(self) -> "Optional[Chunk]":
         """The next chunk; None at an end that is proved."""
         try:
+            if self._failed: raise self._failed
             for data in self._data:
                 if data[:6] == "[DONE]":
                     self._whole, deadline = True, self._reply.request.deadline
@@ -866,10 +883,12 @@ class Stream:
             if not self._whole:
                 raise StreamInterruptedError("the stream stopped before its end", retryable=True)
         except GLMError as error:
-            whole = self._whole and isinstance(error, APIConnectionError)
+            data = ""  # it may quote the key: no frame of the traceback keeps it
+            whole = self._whole and isinstance(error, APIConnectionError) and not self._failed
             self.close()
             if not whole:
                 error.partial = self.completion if self._answers else None
+                self._failed = error
                 raise
         return None
 
@@ -877,6 +896,8 @@ class Stream:
         try:
             chunk = _decode(data)
             if ("choices" not in chunk or chunk.get("error")) and _find_error(chunk):
+                data = self._reply.hide(data)
+                chunk = _decode(data)
                 raise self._reply.error(chunk)
             if chunk.keys() != self._head.keys():
                 self._head.update({name: chunk[name] for name in chunk if chunk[name] is not None})
@@ -894,6 +915,7 @@ class Stream:
                     self._merge(answer, delta, choice)
         except GLMError: raise
         except (ValueError, TypeError, AttributeError, KeyError):
+            chunk, data = None, self._reply.hide(data)
             raise self._reply.invalid("a damaged event", data) from None
         return chunk  # type: ignore[no-any-return]
 
@@ -975,7 +997,9 @@ def text_of(completion: Any) -> str:
     """Return the text of an answer; FinishReasonError where it is not whole or there is none."""
     choice = (completion.choices or [Record(message=Record())])[0]
     text, reason = choice.message.content, str(choice.finish_reason)
-    if isinstance(text, list): text = "".join(str(part.get("text") or "") for part in text)
+    if isinstance(text, list):  # of parts
+        text = "".join(str(part.get("text") or "") for part in text if isinstance(part, dict))
+    text = text if isinstance(text, str) else ""
     why = {
         "sensitive": "the content filter stopped the answer",
         "content_filter": "the content filter stopped the answer",
@@ -983,7 +1007,7 @@ def text_of(completion: Any) -> str:
         "tool_calls": "the model asks for tools: chat.completions.create shows which",
         "length": text or "no text: max_tokens went into thinking; raise it, or thinking=False",
     }.get(reason, text or f"the answer is empty (finish_reason {reason})")
-    if text == why: return text  # type: ignore[no-any-return]
+    if text == why: return text
     raise FinishReasonError(why, finish_reason=choice.finish_reason, partial=completion)
 
 def _pieces(stream: Stream, done: "Callable[[Any], Any]") -> "Iterator[str]":
@@ -991,7 +1015,7 @@ def _pieces(stream: Stream, done: "Callable[[Any], Any]") -> "Iterator[str]":
     with stream:
         for chunk in stream:
             for choice in (chunk.choices or ())[:1]:
-                if choice.delta.content: yield choice.delta.content
+                if isinstance(choice.delta.content, str): yield choice.delta.content
         text_of(stream.completion)
         done(stream.completion)
 
@@ -1190,7 +1214,8 @@ class GLM:
                  auth: "Optional[str]" = None, timeout: Any = TIMEOUT, max_retries: int = 3,
                  default_headers: "Optional[Mapping[str, str]]" = None, proxy: Any = None,
                  ca_file: "Optional[str]" = None, opener: Any = None) -> None:
-        api_key, default_headers = api_key and _Secret(api_key), _headers({}, default_headers)
+        api_key = api_key and _Secret(api_key)  # first: no frame may hold it bare
+        default_headers = _headers({}, default_headers)
         options = dict(locals())
         self.__setstate__({name: options[name] for name in options if name != "self"})
         self._check_key()
@@ -1476,7 +1501,7 @@ ZHIPUAI_API_KEY or ZHIPU_API_KEY, the URL from GLM_BASE_URL and the like.
   --curl                 print the request as a command for sh, without key
   --models               list the models of the server
   --explain CODE         say what an error code means
-  --version, --help
+  -h, --help, --version
 
 Exit codes: 0 fine, 1 other, 2 usage or unreadable file, 3 key, 4 quota or
 balance, 5 content filter, 6 rate limit, 7 network or server, 8 answer cut
@@ -1559,6 +1584,8 @@ def _fields(args: Any) -> "Dict[str, Any]":
               "max_tokens": _number(args.max_tokens, "--max-tokens", int)}
     for pair in args.param:
         name, found, value = pair.partition("=")
+        if name in ("messages", "stream", "extra_body", "extra_headers", "timeout"):
+            raise GLMValueError(f"--param: {name} has an option or a place of its own")
         try: fields[name] = json.loads(value)
         except ValueError:
             if not found or value[:1] in ("{", "[", '"'):
