@@ -192,7 +192,7 @@ def _find_error(body: Any) -> "Optional[Tuple[str, str]]":
     if not isinstance(body, dict): return None
     error = body.get("error")
     inner = error if isinstance(error, dict) else body
-    code = "" if inner.get("code") is None else str(inner["code"])
+    code = "" if inner.get("code") is None else str(inner["code"])[:40]
     flat = error is None and code not in ("", "0", "200") and not {"choices", "id"} & set(body)
     if not error and not flat and body.get("success") is not False: return None
     texts = inner.get("message"), error, body.get("message"), body.get("msg"), body.get("detail")
@@ -752,7 +752,8 @@ class _Reply:
                     yield packed.decompress(block, 1 << 20)
                     block = packed.unconsumed_tail
                 if block: yield block
-            if getattr(response, "length", None): raise EOFError("the reply is cut")
+            if getattr(response, "length", None) or (packed and not packed.eof):
+                raise EOFError("the reply is cut")
             whole = wire is not None and response.kept is not None and not response.data
         except Exception as error:
             raise _connection_error(error, self.request, cut) from _bare(error)
