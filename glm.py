@@ -15,12 +15,13 @@ Time, Transport, Replies, Messages, Endpoints, Client, Conversation, Command lin
 import os
 import sys
 import time
-from collections import deque, namedtuple
+from collections import namedtuple
+from operator import methodcaller
 
 TYPE_CHECKING = False  # a checker takes this name for True; typing costs 5 ms
 if TYPE_CHECKING:
     from datetime import datetime
-    from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Literal, Mapping
+    from typing import Any, Callable, Dict, Iterable, Iterator, List, Literal, Mapping
     from typing import Optional, Tuple, Type, Union, overload
 else:
     Any = object
@@ -41,6 +42,7 @@ TEXT_MODEL, IMAGE_MODEL = "glm-4.7-flash", "glm-4.6v-flash"  # they cost nothing
 TOKEN_TTL, CLOCK_SKEW = 210, 30  # seconds: a token's life, how wrong a clock may be unrepaired
 IDLE, DRAIN = 30.0, 0.2  # seconds: trust in an idle connection, what may follow [DONE]
 MAX_RETRY_AFTER = 60.0  # seconds; a server that asks for more gets no second request
+FRAMING = ("content-length", "transfer-encoding")
 MAX_LINE, MAX_REPLY, MAX_SHOWN = 16 << 20, 256 << 20, 200  # bytes, bytes, characters
 
 ErrorCode = namedtuple("ErrorCode", "status retry exit zh en")
@@ -122,15 +124,12 @@ def explain(code: "Union[str, int]") -> str:
 
 class GLMError(Exception):
     """Base of all errors here. They pickle; a fact that does not apply is None."""
-    status_code: "Optional[int]" = None
-    code: "Optional[str]" = None
-    request_id: "Optional[str]" = None
-    finish_reason: "Optional[str]" = None
+    status_code: "Optional[int]" = None; code: "Optional[str]" = None
+    request_id: "Optional[str]" = None; finish_reason: "Optional[str]" = None
     retryable = False
     retry_after: "Optional[float]" = None  # seconds, as the server asked
     retry_at: "Optional[datetime]" = None  # when a quota comes back
-    body: Any = None
-    partial: Any = None  # the Completion so far
+    body: Any = None; partial: Any = None  # what the server said; the Completion so far
     date: "Optional[float]" = None  # the server's clock
 
     def __init__(self, message: str = "", **facts: Any) -> None:
@@ -162,21 +161,22 @@ STATUS_ERRORS: "Dict[int, Type[APIStatusError]]" = {
 }
 
 def _bare(error: BaseException) -> BaseException:
-    """The error as a cause without its traceback: the frames of http.client hold the headers."""
+    """The error as a cause without its traceback, whose frames hold what was sent."""
     error.__traceback__ = error.__cause__ = error.__context__ = None
     return error
 
-def _http_date(text: Any) -> "Optional[float]":
+def _date(text: "Optional[str]") -> "Optional[float]":
+    """Seconds since 1970 of a date in a header."""
     from email.utils import parsedate_to_datetime
-    try: return parsedate_to_datetime(text).timestamp()
+    try: return parsedate_to_datetime(text).timestamp()  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError, IndexError): return None
 
 def _retry_after(headers: Any) -> "Optional[float]":
     """Seconds that a reply asks to wait; a date is read by the reply's own Date."""
     value = (headers.get("retry-after") or "").strip()
     if value.isdecimal(): return float(value[:9])
-    then = value and _http_date(value)
-    return max(0.0, then - (_http_date(headers.get("date")) or time.time())) if then else None
+    then = _date(value)
+    return max(0.0, then - (_date(headers.get("date")) or time.time())) if then else None
 
 def _retry_at(text: str) -> "Optional[datetime]":
     """The time in a quota's message: it has no zone and is UTC+8; an unlikely one is ignored."""
@@ -209,8 +209,6 @@ class Record(dict):  # type: ignore[type-arg]
     def __getattr__(self, name: str) -> Any:
         try: return self[name]
         except KeyError: pass
-        if name == "reasoning_content": return self.get("reasoning")  # newer vLLM's name for it
-        if name in _DOCUMENTED: return None
         raise AttributeError(f"no {name!r} here, but: {', '.join(map(str, self)) or 'nothing'}")
 
     def __setattr__(self, name: str, value: Any) -> None: self[name] = value
@@ -247,12 +245,15 @@ class Reply(Record):
     "What Completion and Chunk share."
     id: str; created: int; model: str; object: str; request_id: "Optional[str]"
     usage: "Optional[Usage]"; web_search: Any; content_filter: Any; video_result: Any
+    task_status: Any; image_result: Any; data: Any; error: Any; url: Any
 class Completion(Reply): "The reply of chat.completions.create."; choices: "List[Choice]"
 class Chunk(Reply): "An event of a Stream."; choices: "List[ChunkChoice]"
 
-_DOCUMENTED = {"task_status", "image_result", "data", "error", "url", "name", "index"}
 for _class in (Function, ToolCall, Message, Choice, ChunkChoice, Usage, Reply, Completion):
-    _DOCUMENTED.update(_class.__annotations__)
+    for _name in _class.__annotations__:
+        setattr(Record, _name, property(methodcaller("get", _name)))
+Record.reasoning_content = property(  # type: ignore[attr-defined]  # newer vLLM: reasoning
+    lambda self: self.get("reasoning_content", self.get("reasoning")))
 _codec: "List[Any]" = []  # scanner and encoder: made once, and late, as json costs 5 ms
 
 def _json(part: int) -> Any:
@@ -280,6 +281,11 @@ def _encode(value: Any) -> bytes:
     except (TypeError, ValueError, RecursionError) as error:
         raise GLMValueError(f"the request is not JSON: {error}") from _bare(error)
 
+def _mapping(value: Any, what: str) -> "Dict[str, Any]":
+    """A copy of what the caller gave as a dict, or None."""
+    if value is None or hasattr(value, "keys"): return dict(value or {})
+    raise GLMValueError(f"{what}: a dict is wanted, not {type(value).__name__}")
+
 # -- Tokens ------------------------------------------------------------------------------------
 
 class _Secret(str):
@@ -292,7 +298,7 @@ class _Secret(str):
     __str__ = __repr__
 
 def _secret(value: Any, what: str, **facts: Any) -> _Secret:
-    """A header's value, checked here because http.client's message would show it."""
+    """A header's value: one line, or it could smuggle in a header."""
     if isinstance(value, str) and all(" " <= char <= "~" for char in value): return _Secret(value)
     raise GLMValueError(f"{what}: must be one line of ASCII without control characters", **facts)
 
@@ -386,9 +392,9 @@ class Timeout(namedtuple("Timeout", "connect read total")):
     @classmethod
     def of(cls, value: Any) -> "Timeout":
         """Make one of a number (read), a tuple, or what has .connect and .read (httpx.Timeout)."""
-        if isinstance(value, tuple): return cls(*value)
         if hasattr(value, "connect") and hasattr(value, "read"):
             return cls(value.connect, value.read, getattr(value, "total", None))
+        if isinstance(value, tuple) and len(value) <= 3: return cls(*value)
         return cls(min(8.0, cls(8.0, value).read or 8.0), value)
 
 TIMEOUT = Timeout()
@@ -425,9 +431,9 @@ def retry(call: "Callable[[], Any]", *, max_retries: int = 3, deadline: "Optiona
         except Exception as error:
             if not getattr(error, "retryable", False) or attempt >= max_retries: raise
             wait = getattr(error, "retry_after", None)
-            wait = rand() * min(8.0, 0.5 * 2**attempt) if wait is None else wait
-            left = float("inf") if deadline is None else deadline - time.monotonic()
-            if wait > MAX_RETRY_AFTER or wait >= left: raise
+            wait = max(0.0, rand() * min(8.0, 0.5 * 2**attempt) if wait is None else wait)
+            if deadline is not None and time.monotonic() + wait >= deadline: raise
+            if wait > MAX_RETRY_AFTER: raise
         sleep(wait)
 
 # -- Transport ---------------------------------------------------------------------------------
@@ -484,21 +490,18 @@ def _tls_context(ca_file: "Optional[str]") -> Any:
     bundle = ca_file or os.environ.get(name)
     for what, path in ((name, bundle), ("SSL_CERT_FILE", os.environ.get("SSL_CERT_FILE"))):
         if path and not os.path.exists(path):
-            raise APIConnectionError(f"{what} names a file that is not there: {path}")
+            raise GLMValueError(f"{what} names a file that is not there: {path}")
     context = ssl.create_default_context()
     if bundle and bundle != ssl.get_default_verify_paths().cafile:
         context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)  # many private CAs fail it
         kind = "capath" if os.path.isdir(bundle) else "cafile"
         try: context.load_verify_locations(**{kind: bundle})
         except ssl.SSLError as error:
-            raise APIConnectionError(f"{name}: no certificates in {bundle}: {error}") from error
+            raise GLMValueError(f"{name}: no certificates in {bundle}: {error}") from error
     return context
 
 class _Wire:
-    """A socket for http.client, whose sends and recvs wait at most what a deadline has left.
-
-    http.client calls close() when it likes, so that does nothing; hang_up() closes.
-    """
+    """A connection, whose sends and recvs wait at most what the deadline of its call has left."""
     sock: Any = None
     heard, since, size = False, 0.0, 4096
 
@@ -533,7 +536,7 @@ class _Wire:
         self.heard = self.heard or bool(data)
         return data
 
-    def sendall(self, data: Any) -> None:
+    def send(self, data: Any) -> None:
         for start in range(0, len(data), 16384):  # one TLS record: each send has its own timeout
             self.sock.settimeout(self.deadline.left())
             self.sock.sendall(memoryview(data)[start : start + 16384])
@@ -550,28 +553,19 @@ class _Wire:
 
     def hang_up(self) -> None:
         if self.sock: self.sock.close()
-    def close(self) -> None: pass
+
     __del__ = hang_up
 
 class _Response:
-    """A reply by https://www.rfc-editor.org/rfc/rfc9112, in the place of http.client's own class.
+    """A reply by https://www.rfc-editor.org/rfc/rfc9112, its head read, its body to be read.
 
-    That one spends a third of a call in email.parser, and takes a head that is cut for whole.
+    http.client's own spends a third of a call in email.parser, and takes a cut head for whole.
     """
-    def __init__(self, wire: _Wire, debuglevel: int = 0, method: str = "") -> None:
-        self.wire, self.method, self.data = wire, method, b""
-        self.kept: Any = None  # where the connection goes after its reply
-
-    def more(self) -> None:
-        fresh = self.wire.recv()
-        if not fresh: raise ConnectionError("the connection ended before its reply did")
-        self.data += fresh
-
-    def begin(self) -> None:
-        """Read the head; 100 Continue and the like may come before it."""
+    def __init__(self, wire: _Wire, method: str, pool: "List[_Wire]") -> None:
         import re
-        self.status = 0
-        while self.status < 200:
+        self.wire, self.pool, self.data, self.status = wire, pool, b"", 0
+        self.headers: Dict[str, str] = {}
+        while self.status < 200:  # 100 Continue and the like may come first
             found = re.search(b"\r?\n\r?\n", self.data)
             while not found:
                 if len(self.data) > 65536: raise ConnectionError("a head of over 64 KB")
@@ -579,41 +573,57 @@ class _Response:
                 found = re.search(b"\r?\n\r?\n", self.data)
             first, *lines = self.data[: found.start()].decode("latin-1").split("\n")
             self.data = self.data[found.end() :]
-            version, status, self.reason = (first + "  ").split(" ", 2)
+            version, status, self.reason = (first.strip() + "  ").split(" ", 2)
             if not version.startswith("HTTP/1.") or not (status.isdecimal() and len(status) == 3):
                 raise ConnectionError(f"no HTTP/1.1: {first[:40]!r}")
-            self.status, pairs = int(status), (line.partition(":") for line in lines)
-            self.headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
+            self.status = int(status)
+            self.headers.clear()
+            for line in lines:
+                name, _, value = line.partition(":")
+                name, value = name.lower(), value.strip()
+                if self.headers.setdefault(name, value) != value and name in FRAMING:
+                    raise ConnectionError(f"two different {name} headers")
         coding = self.headers.get("transfer-encoding", "identity").lower()
-        empty = self.status in (204, 304) or self.method == "HEAD"
-        empty = empty or (self.method == "CONNECT" and self.status < 300)
+        empty = self.status in (204, 304) or method == "HEAD"
+        empty = empty or (method == "CONNECT" and self.status < 300)
         length = "0" if empty else self.headers.get("content-length", "") * (coding == "identity")
         if coding not in ("identity", "chunked") or not (length or "0").isdecimal():
-            raise ConnectionError(f"unknown framing: {coding} {length}")
-        self.chunked, self.left = coding == "chunked" and not empty, int(length) if length else None
+            raise ConnectionError(f"unknown framing: {coding[:40]} {length[:40]}")
+        chunked = coding == "chunked" and not empty
         keeps = self.headers.get("connection", "close" if version == "HTTP/1.0" else "").lower()
-        self.will_close = "close" in keeps or not (self.chunked or length)
+        self.kept = "close" not in keeps and bool(chunked or length)
+        self.over, self.body = False, self.chunks() if chunked else self.plain(length)
 
-    def blocks(self) -> "Iterator[bytes]":
-        """Yield the body as it comes; what ends before its end raises."""
-        while not self.chunked and self.left != 0:  # by its length, or until the server closes
-            if self.left is None: self.data = self.data or self.wire.recv()
-            elif not self.data: self.more()
-            if not self.data: return
-            block, self.data = self.data[: self.left], self.data[self.left or len(self.data) :]
-            self.left = None if self.left is None else self.left - len(block)
+    def more(self) -> None:
+        fresh = self.wire.recv()
+        if not fresh: raise ConnectionError("the connection ended before its reply did")
+        self.data += fresh
+
+    def plain(self, length: str) -> "Iterator[bytes]":
+        """A body of known length, or one that lasts until the server closes."""
+        left = int(length or 0)
+        while left or not length:
+            if length and not self.data: self.more()
+            block = self.data or self.wire.recv()
+            if not block: break
+            block, self.data = (block[:left], block[left:]) if length else (block, b"")
+            left -= len(block) if length else 0
             yield block
+        self.over = True
+
+    def chunks(self) -> "Iterator[bytes]":
+        """A chunked body: all the whole and begun chunks of a read are one block."""
         left, last = 0, False  # bytes of the chunk to come; whether it was the last one
-        while self.chunked:
+        while not self.over:
             parts, data, at = [], self.data, 0
-            while self.chunked:
+            while not self.over:
                 if left:
                     parts.append(data[at : at + left])
                     at, left = at + len(parts[-1]), left - len(parts[-1])
                 end = -1 if left else data.find(b"\n", at)
                 if end < 0: break
                 line, at = data[at:end].strip(), end + 1  # the end of a chunk, a size, a trailer
-                if last: self.chunked = bool(line)
+                if last: self.over = not line
                 elif line:
                     try: left = int(line.partition(b";")[0].replace(b"_", b"."), 16)
                     except ValueError: left = -1
@@ -624,9 +634,24 @@ class _Response:
             self.data = data[at:]
             if parts: yield b"".join(parts)
             if len(self.data) > 65536: raise ConnectionError("a chunk without size")
-            if self.chunked: self.more()
+            if not self.over: self.more()
 
-    def close(self) -> None: pass
+    def read1(self, size: int) -> bytes:
+        """The next block of the body, b"" at its end; what ends before that raises."""
+        return next(self.body, b"")
+
+    def close(self) -> None:
+        """Keep the connection if the reply was read to its end, else close it."""
+        wire = self.__dict__.pop("wire", None)  # atomic: two threads may close
+        if wire is None: return
+        if not (self.over and self.kept) or self.data: wire.hang_up()
+        else:
+            wire.since = time.monotonic()
+            self.pool.append(wire)
+
+    def stop(self) -> None:
+        """End the wait of another thread for data: shutdown wakes it, where close would not."""
+        self.wire.sock.shutdown(2)
 
 class _KeepAlive:
     """The only handler of our urllib opener: no redirects, no file:, and connections are kept."""
@@ -639,21 +664,21 @@ class _KeepAlive:
         self.port = parts.port or (443 if self.tls else 80)
         self.proxy, self.ca_file, self.context, self.pid = proxy, ca_file, None, 0
         self.route: Any = None
-        self.kept: Deque[_Wire] = deque()
+        self.kept: List[_Wire] = []  # append and pop need no lock
 
     def add_parent(self, parent: Any) -> None: pass
     def close(self) -> None:
         for wire in list(self.kept): wire.hang_up()  # unfit from now on
 
-    def http_open(self, request: Any) -> Any:
-        """Send a request; its connection goes with the reply, to be kept by its reader."""
+    def http_open(self, request: Any) -> _Response:
+        """Send a request; its connection goes with the reply, which gives it back."""
         if self.pid != os.getpid():  # a fork's sockets are its parent's
             self.route = choose_proxy(request.type, self.host, self.port, self.proxy)
-            self.pid, self.kept = os.getpid(), deque()
-        path, headers = request.selector, {"Host": request.host, **request.unredirected_hdrs}
+            self.pid, self.kept = os.getpid(), []
+        target, headers = request.selector, {"Host": request.host, **request.unredirected_hdrs}
         if self.route:
             request.where += self.route[3]
-            if not self.tls: path, headers = request.full_url, self.login(headers)
+            if not self.tls: target, headers = request.full_url, self.login(headers)
         while True:
             try: wire, fresh = self.kept.pop(), False
             except IndexError: wire, fresh = self.connect(request), True
@@ -661,7 +686,7 @@ class _KeepAlive:
                 wire.hang_up()
                 continue
             request.phase, wire.deadline, wire.heard = "read", request.deadline, False
-            try: return self.exchange(wire, request.get_method(), path, request.data, headers)
+            try: return self.exchange(wire, request.get_method(), target, headers, request.data)
             except BaseException as error:
                 wire.hang_up()  # one that died while it was idle is replaced
                 if fresh or wire.heard or _late(error) or not isinstance(error, OSError): raise
@@ -671,13 +696,19 @@ class _KeepAlive:
     def login(self, headers: "Dict[str, str]") -> "Dict[str, str]":
         return {**headers, "Proxy-Authorization": self.route[2]} if self.route[2] else headers
 
-    def exchange(self, wire: _Wire, method: str, path: str, body: Any, headers: Any) -> Any:
-        from http.client import HTTPConnection
-        connection: Any = HTTPConnection(self.host, self.port)
-        connection.sock, connection.response_class = wire, _Response
-        connection.request(method, path, body, headers)
-        response = connection.getresponse()
-        response.kept = None if response.will_close else self.kept
+    def exchange(self, wire: _Wire, method: str, target: str, headers: "Dict[str, str]",
+                 body: "Optional[bytes]" = None) -> _Response:
+        """Send a request, and read the head of its reply."""
+        size = {} if body is None else {"Content-Length": str(len(body))}
+        lines = map(": ".join, {**headers, "Accept-Encoding": "identity", **size}.items())
+        head = "\r\n".join([f"{method} {target} HTTP/1.1", *lines, "\r\n"]).encode("latin-1")
+        parts, sent = [head + body] if body and len(body) < 16384 else [head, body or b""], False
+        try:
+            for part in parts: wire.send(part)
+            sent = True
+        except ConnectionError: pass  # a refusal may have come before the end of the request
+        response = _Response(wire, method, self.kept)
+        response.kept = response.kept and sent
         return response
 
     def connect(self, request: Any) -> _Wire:
@@ -688,11 +719,12 @@ class _KeepAlive:
         try:
             if self.tls and self.route:
                 name = f"{self.host if ':' not in self.host else '[' + self.host + ']'}:{self.port}"
-                reply = self.exchange(wire, "CONNECT", name, None, self.login({"Host": name}))
+                reply = self.exchange(wire, "CONNECT", name, self.login({"Host": name}))
                 if reply.status != 200:
                     raise APIConnectionError(
-                        f"CONNECT refused: HTTP {reply.status} {reply.reason} [{request.where}]",
-                        status_code=reply.status, retryable=reply.status >= 500)
+                        f"CONNECT refused: HTTP {reply.status} {reply.reason:.80} "
+                        f"[{request.where}]", status_code=reply.status,
+                        retryable=reply.status >= 500)
             if self.tls: wire.start_tls(self.context, self.host)
         except BaseException:
             wire.hang_up()
@@ -714,7 +746,7 @@ def _connection_error(error: Any, request: Any, cut: Any = APIConnectionError) -
     text = f"{type(error).__name__}: {getattr(error, 'verify_message', '') or error}"
     where, connecting = f" [{request.phase}, {request.where}]", request.phase == "connect"
     if isinstance(error, gaierror): return APIConnectionError("no such host name: " + text + where)
-    if "certificate" in text.lower():
+    if "SSL" in text and "certificate" in text.lower():
         advice = "if you trust its issuer, name the issuer's file: ca_file= or REQUESTS_CA_BUNDLE"
         return APIConnectionError(f"TLS certificate refused: {text}; {advice}{where}")
     lasting = isinstance(error, ValueError) or ("SSL" in text and "EOF" not in text)
@@ -724,65 +756,46 @@ def _connection_error(error: Any, request: Any, cut: Any = APIConnectionError) -
 # -- Replies -----------------------------------------------------------------------------------
 
 class _Reply:
-    """One reply: its head and its body, read once; read to its end, its connection is kept."""
+    """One reply: its head and its body, read once."""
     def __init__(self, response: Any, request: Any) -> None:
         self.response, self.request, self.headers = response, request, response.headers
         self.status: int = getattr(response, "status", None) or response.code
 
-    def hide(self, text: str) -> str:
-        """The text of an error without the key, which some servers echo."""
-        sent = _Secret(self.request.get_header("Authorization", "")[7:])
-        return text.replace(sent, "***") if len(sent) >= 12 else text  # shorter ones are words
-
-    def blocks(self, cut: Any = APIConnectionError) -> "Iterator[bytes]":
+    def blocks(self, cut: Any = APIConnectionError, cap: float = MAX_REPLY) -> "Iterator[bytes]":
         """Yield the body as it comes; where it ends before its end, raise cut."""
-        packed: Any = None
-        response, whole = self.response, False
-        wire, read = getattr(response, "wire", None), getattr(response, "read1", None)
-        source = response.blocks() if wire else iter(lambda: (read or response.read)(65536), b"")
+        response, packed, size = self.response, None, 0
+        read = getattr(response, "read1", None) or response.read
         coding = (self.headers.get("content-encoding") or "identity").lower()
         try:
             if coding in ("gzip", "x-gzip", "deflate"):  # unasked, as some gateways do
                 import zlib
                 packed = zlib.decompressobj(47)
             elif coding != "identity":
-                raise APIResponseValidationError(f"the reply is packed as {coding}, unasked")
-            for block in source:
-                while block and packed:  # a megabyte at a time: a bomb meets the cap before memory
-                    yield packed.decompress(block, 1 << 20)
-                    block = packed.unconsumed_tail
-                if block: yield block
-            if getattr(response, "length", None) or (packed and not packed.eof):
-                raise EOFError("the reply is cut")
-            whole = wire is not None and response.kept is not None and not response.data
+                raise APIResponseValidationError(f"the reply is packed as {coding:.40}, unasked")
+            for block in iter(lambda: read(65536), b""):
+                while block:  # a megabyte at a time: a bomb meets the cap before the memory's end
+                    part = packed.decompress(block, 1 << 20) if packed else block
+                    block = packed.unconsumed_tail if packed else b""
+                    size += len(part)
+                    if size > cap: raise APIResponseValidationError("the reply is over 256 MB")
+                    if part: yield part
+            cut_short = packed and (packed.unused_data or not packed.eof)
+            if cut_short or getattr(response, "length", None): raise EOFError("the reply is cut")
         except Exception as error:
             raise _connection_error(error, self.request, cut) from _bare(error)
-        finally:
-            if wire is None: response.close()  # of another opener
-            elif not whole: wire.hang_up()
-            else:
-                wire.since = time.monotonic()
-                response.kept.append(wire)
+        finally: response.close()
 
-    def bytes(self) -> bytes:
-        parts, size = [], 0
-        for block in self.blocks():
-            parts.append(block)
-            size += len(block)
-            if size > MAX_REPLY: raise APIResponseValidationError("the reply is over 256 MB")
-        return b"".join(parts)
+    def bytes(self) -> bytes: return b"".join(self.blocks())
+    def stream(self) -> "Stream": return Stream(self)
+    def content(self) -> "Content": return Content(self)
 
     def json(self) -> Any:
         """The body as Records. An error in it raises, and so does what is no JSON."""
         text = self.bytes().decode("utf-8", "replace")
         try: body = _decode(text) if text or self.status != 204 else Record()
-        except ValueError:
-            text = self.hide(text)
-            raise self.invalid("not JSON", text) from None
-        if not _find_error(body): return body
-        text = self.hide(text)
-        body = _decode(text)
-        raise self.error(body)
+        except ValueError: raise self.invalid("not JSON", text) from None
+        if _find_error(body): raise self.error(body)
+        return body
 
     def completion(self) -> Any:
         body = self.json()
@@ -796,38 +809,40 @@ class _Reply:
             raise StreamInterruptedError(BROKEN, partial=body, retryable=True)
         return body
 
-    def stream(self) -> "Stream": return Stream(self)
-    def content(self) -> "Content": return Content(self)
+    def hide(self, text: str) -> str:
+        """The text of an error without the key, which some servers echo."""
+        sent = _Secret(self.request.get_header("Authorization", "")[7:])
+        return text.replace(sent, "***") if len(sent) >= 12 else text  # shorter ones are words
 
     def invalid(self, what: str, text: str) -> GLMError:
-        shown = f"HTTP {self.status}, but {what}: {text[:MAX_SHOWN]!r} [{self.request.where}]"
-        return APIResponseValidationError(shown, status_code=self.status, body=text[:MAX_SHOWN])
+        text = self.hide(text)[:MAX_SHOWN]
+        shown = f"HTTP {self.status}, but {what}: {text!r} [{self.request.where}]"
+        return APIResponseValidationError(shown, status_code=self.status, body=text)
 
     def error(self, body: Any = None) -> GLMError:
         """What the server said, as the error of its business code, else of its HTTP status."""
-        if body is None:
-            body = ""
-            try:
-                body = self.hide(self.bytes().decode("utf-8", "replace")).strip()
-                body = _decode(body)
-            except (ValueError, APIResponseError): pass
-        known = isinstance(body, dict) and _find_error({**body, "success": False})
-        code, text = known or ("", "")
+        try:
+            data = _encode(body) if body else self.bytes()
+            body = self.hide(data.decode("utf-8", "replace")).strip()
+            body = _decode(body)
+        except (ValueError, APIResponseError): body = body or ""
+        fields: Any = body if isinstance(body, dict) else {}
+        code, text = _find_error({**fields, "success": False}) or ("", "")
         row, kind = ERROR_CODES.get(code), self.status
         if row: kind = row.status or kind
         elif kind < 400 and len(code) == 3 and code.isdecimal() and code >= "4": kind = int(code)
-        named = body.get("request_id") if isinstance(body, dict) else None
-        named = named or self.headers.get("x-request-id") or self.headers.get("x-log-id")
+        named = fields.get("request_id") or self.headers.get("x-request-id")
+        named = str(named or self.headers.get("x-log-id") or "")[:80]
         parts = [" ".join((text or str(body)).split())[:MAX_SHOWN] or "an empty body"]
         own = code != str(self.status)  # others repeat the status as code; that is no news
         parts += [explain(code)] * bool(row and own) + self.request.hints(kind, code, self.headers)
         said = f"HTTP {self.status}{', code ' + code if code and own else ''}: {'; '.join(parts)}"
-        said += f" [{self.request.where}{f', request {named}'[:80] if named else ''}]"
+        said += f" [{self.request.where}{', request ' + named if named else ''}]"
         cls = STATUS_ERRORS.get(kind, APIInternalError if kind >= 500 else APIStatusError)
         return cls(
             self.hide(said), status_code=self.status, body=body, code=code or None,
-            request_id=named,
-            date=_http_date(self.headers.get("date")), retry_after=_retry_after(self.headers),
+            request_id=named or None, date=_date(self.headers.get("date")),
+            retry_after=_retry_after(self.headers),
             retryable=row.retry == "yes" if row else kind in (408, 429) or kind >= 500,
             retry_at=_retry_at(text) if row and row.retry == "until" else None)
 
@@ -835,25 +850,27 @@ BROKEN = "the service broke off (finish_reason network_error)"
 
 def _mend(message: Any) -> Any:
     """A message or delta whose tools' arguments are text: some servers send objects."""
+    import json
     for call in message.get("tool_calls") or ():
         given = (call.get("function") or {}).get("arguments", "")
         if not isinstance(given, str):
-            call["function"]["arguments"] = "" if given is None else _encode(given).decode()
+            text = json.dumps(given, ensure_ascii=False, separators=(",", ":"))
+            call["function"]["arguments"] = "" if given is None else text
     return message
 
 class Stream:
-    """The Chunks of an answer: iterate, or use with; close() ends it early.
+    """The Chunks of an answer: iterate, or use with; close() ends it early, from any thread.
 
-    completion is the answer put together as far as it came. It is whole once [DONE] or a
-    finish_reason came; else the end raises. Every failure carries it as .partial.
+    completion is the answer put together as far as it came. It is whole once [DONE], or a
+    finish_reason for each choice, came; else the end raises. Every failure has it as .partial.
     """
     def __init__(self, reply: _Reply) -> None:
-        self._reply, self._whole = reply, False
+        self._reply, self._over = reply, False
+        self._failed: Any = None
         self._blocks: Any = reply.blocks(StreamInterruptedError)
         self._data: Any = _events(self._blocks)
         self._answers: Dict[Any, Any] = {}
         self._head = Record()
-        self._failed: Any = None
         self._first = self._pull()
 
     def __iter__(self) -> "Iterator[Chunk]": return self
@@ -867,38 +884,40 @@ class Stream:
 
     def close(self) -> None:
         """Close the connection, if the stream is not over."""
-        self._whole = True
-        self._data.close()
-        self._blocks.close()
+        self._over, self._data = True, ()
+        try: self._blocks.close()
+        except ValueError: getattr(self._reply.response, "stop", self._reply.response.close)()
 
     def _pull(self) -> "Optional[Chunk]":
         """The next chunk; None at an end that is proved."""
+        if self._failed: raise self._failed.with_traceback(None)
         try:
-            if self._failed: raise self._failed
             for data in self._data:
                 if data[:6] == "[DONE]":
-                    self._whole, deadline = True, self._reply.request.deadline
+                    self._over, deadline = True, self._reply.request.deadline
                     deadline.end = min(deadline.end, time.monotonic() + DRAIN)
-                    for _ in self._data: pass  # to the end of the body: so its connection is kept
-                elif data: return self._add(data)
-            if not self._whole:
+                    for _ in self._blocks: pass  # to the end of the body: so its connection is kept
+                    break
+                if data: return self._add(data)
+            if not self._over and not self._whole():
                 raise StreamInterruptedError("the stream stopped before its end", retryable=True)
         except GLMError as error:
-            data = ""  # it may quote the key: no frame of the traceback keeps it
-            whole = self._whole and isinstance(error, APIConnectionError) and not self._failed
-            self.close()
-            if not whole:
+            data = ""
+            if not self._over and not (self._whole() and isinstance(error, APIConnectionError)):
                 error.partial = self.completion if self._answers else None
                 self._failed = error
-                raise
+                self.close()
+                raise error.with_traceback(None)  # noqa: B904  # its frames hold what may quote the key
+        self.close()
         return None
+
+    def _whole(self) -> bool:
+        return bool(self._answers) and all(a["finish_reason"] for a in self._answers.values())
 
     def _add(self, data: str) -> Chunk:
         try:
             chunk = _decode(data)
             if ("choices" not in chunk or chunk.get("error")) and _find_error(chunk):
-                data = self._reply.hide(data)
-                chunk = _decode(data)
                 raise self._reply.error(chunk)
             if chunk.keys() != self._head.keys():
                 self._head.update({name: chunk[name] for name in chunk if chunk[name] is not None})
@@ -908,7 +927,7 @@ class Stream:
                     delta = choice["delta"] = choice.get("message") or Record()
                 answer = self._answers.get(choice.get("index"))
                 if answer is None:
-                    answer = Record(text=[], thought=[], calls={})
+                    answer = {"text": [], "thought": [], "calls": {}, "finish_reason": None}
                     self._answers[choice.get("index")] = answer
                 text = delta.get("content")
                 if text: answer["text"].append(text)
@@ -916,7 +935,6 @@ class Stream:
                     self._merge(answer, delta, choice)
         except GLMError: raise
         except (ValueError, TypeError, AttributeError, KeyError):
-            chunk, data = None, self._reply.hide(data)
             raise self._reply.invalid("a damaged event", data) from None
         return chunk  # type: ignore[no-any-return]
 
@@ -934,11 +952,9 @@ class Stream:
             for old, new in ((kept.function, given), (kept, call)):
                 names = (name for name in new if name != "index" and not old.get(name))
                 old.update({name: new[name] for name in names if new[name]})
-        if choice.get("finish_reason"):
-            answer["finish_reason"] = choice["finish_reason"]
-            if choice["finish_reason"] == "network_error":
-                raise StreamInterruptedError(BROKEN, retryable=True)
-            self._whole = True
+        if choice.get("finish_reason") == "network_error":
+            raise StreamInterruptedError(BROKEN, retryable=True)
+        answer["finish_reason"] = choice.get("finish_reason") or answer["finish_reason"]
 
     @property
     def completion(self) -> Completion:
@@ -951,7 +967,7 @@ class Stream:
             message = Record(role="assistant", content=text or (None if calls else ""))
             if thought: message["reasoning_content"] = thought
             if calls: message["tool_calls"] = calls
-            reason = answer.get("finish_reason")
+            reason = answer["finish_reason"]
             choices.append(Record(index=index or 0, finish_reason=reason, message=message))
         return Record(self._head, object="chat.completion", choices=choices)  # type: ignore
 
@@ -959,7 +975,7 @@ class Content:
     """A binary reply: read it once, whole (read, content), by blocks (iter_bytes) or to a file."""
     def __init__(self, reply: _Reply) -> None: self._reply = reply
     def read(self) -> bytes: return self._reply.bytes()
-    def iter_bytes(self) -> "Iterator[bytes]": return self._reply.blocks()
+    def iter_bytes(self) -> "Iterator[bytes]": return self._reply.blocks(cap=float("inf"))
     content = property(read)
 
     def write_to_file(self, path: str) -> None:
@@ -979,20 +995,27 @@ def image_part(image: Any, raw: bool = False) -> "Dict[str, Any]":
     import re
     from base64 import b64encode
     if not (isinstance(image, str) and re.match("(https?|data):", image)):
-        data = image
-        if not isinstance(image, (bytes, bytearray)):
-            with open(image, "rb") as file: data = file.read()
+        data = _content(image) if isinstance(image, (bytes, bytearray, str, os.PathLike)) else b""
         found = re.match(b"(\x89PNG)|(\xff\xd8\xff)|(GIF8)|(RIFF....WEBP)|(BM)", data, re.S)
         if not found: raise GLMValueError(f"image: {image!r:.80} is no PNG, JPEG, GIF, WebP or BMP")
         kind = ("", "png", "jpeg", "gif", "webp", "bmp")[found.lastindex or 0]
         image = ("" if raw else f"data:image/{kind};base64,") + b64encode(data).decode()
     return {"type": "image_url", "image_url": {"url": image}}
 
-def _turn(prompt: str, images: "Iterable[Any]", system: "Optional[str]" = None) -> "List[Any]":
+def _content(source: Any) -> Any:
+    """The bytes of a path or of a file; anything else as it is."""
+    if not isinstance(source, (str, os.PathLike)):
+        return source.read() if hasattr(source, "read") else source
+    with open(source, "rb") as file: return file.read()
+
+def user_message(text: str, images: "Iterable[Any]" = ()) -> "Dict[str, Any]":
+    """Make a message of the user; an image is what image_part takes, or a part made by it."""
     parts: Any = [part if isinstance(part, dict) else image_part(part) for part in images]
-    content = [*parts, {"type": "text", "text": prompt}] if parts else prompt
-    user = {"role": "user", "content": content}
-    return [{"role": "system", "content": system}, user] if system else [user]
+    return {"role": "user", "content": [*parts, {"type": "text", "text": text}] if parts else text}
+
+def _turn(prompt: str, images: "Iterable[Any]", system: "Optional[str]") -> "List[Any]":
+    head = [{"role": "system", "content": system}] if system else []
+    return [*head, user_message(prompt, images)]
 
 def text_of(completion: Any) -> str:
     """Return the text of an answer; FinishReasonError where it is not whole or there is none."""
@@ -1028,21 +1051,15 @@ def _form(fields: "Mapping[str, Any]", files: "Mapping[str, Any]") -> "Tuple[byt
     parts: List[Any] = []
     boundary, escape = os.urandom(16).hex(), {34: "%22", 13: "%0D", 10: "%0A"}
     for key, value in {**fields, **files}.items():
-        name: Any = key
-        head = ""
         if key in files:
-            if isinstance(value, tuple): name, value = value[:2]
-            elif isinstance(value, (str, os.PathLike)): name = value
-            elif hasattr(value, "read"): name = getattr(value, "name", key)
-            if isinstance(value, (str, os.PathLike)):
-                with open(value, "rb") as file: value = file.read()
-            elif hasattr(value, "read"): value = value.read()
+            path = value if isinstance(value, (str, os.PathLike)) else getattr(value, "name", key)
+            name, value = value[:2] if isinstance(value, tuple) else (path, value)
+            value, name = _content(value), os.path.basename(str(name)).translate(escape)
             if not isinstance(value, (bytes, bytearray)) or not value:
                 raise GLMValueError(f"{key}: an empty file, or neither path, bytes nor binary file")
-            name = os.path.basename(str(name)).translate(escape)
             head = f'; filename="{name}"\r\nContent-Type: application/octet-stream'
         elif value is None: continue
-        else: value = value.encode() if isinstance(value, str) else _encode(value)
+        else: head, value = "", value.encode() if isinstance(value, str) else _encode(value)
         head = f'Content-Disposition: form-data; name="{key.translate(escape)}"{head}\r\n\r\n'
         parts += [f"--{boundary}\r\n{head}".encode(), value, b"\r\n"]
     parts.append(f"--{boundary}--\r\n".encode())
@@ -1127,26 +1144,28 @@ def load_env(path: str = ".env") -> "Dict[str, str]":
     """
     held: Dict[str, str] = {}
     if not os.path.exists(path): return held
-    with open(path, encoding="utf-8-sig") as file:
-        for line in file:
+    try:
+        for line in _content(path).decode("utf-8-sig").split("\n"):
             name, found, value = line.strip().partition("=")
             name, value = name.replace("export ", "", 1).strip(), value.strip()
             quoted = value[:1] in ("'", '"') and value[:1]
-            if found and name[:1] != "#":
+            if found and name and name[0] != "#":
                 held[name] = value[1:].split(quoted)[0] if quoted else value.split(" #")[0].rstrip()
                 os.environ.setdefault(name, held[name])
+    except ValueError: raise GLMValueError(f"{path}: not UTF-8, or with NUL characters") from None
     return held
 
 def _base_url(url: "Optional[str]") -> str:
     from urllib.parse import urlsplit
     url = url or next(filter(None, map(os.environ.get, BASES)), "bigmodel")
-    url = BASE_URLS.get(url, url).strip().rstrip("/")
+    url = BASE_URLS.get(url, str(url)).strip().rstrip("/")
     url = url[:-17] if url.endswith("/chat/completions") else url
     try:
         parts = urlsplit(url)
         good = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
     except ValueError: good = False
-    if good and "@" not in parts.netloc and all("!" <= char <= "~" for char in url): return url
+    plain = all("!" <= char <= "~" and char not in "?#" for char in url)
+    if good and plain and "@" not in parts.netloc: return url
     raise GLMValueError(
         "base_url: http(s)://host:port/path without user or password, or " + ", ".join(BASE_URLS))
 
@@ -1156,7 +1175,7 @@ def _host(url: "Optional[str]") -> str:
 def _headers(base: "Mapping[str, str]", more: Any) -> "Dict[str, str]":
     """Both, under urllib's spelling of their names, their values checked and hidden."""
     merged = dict(base)
-    for name, value in (more or {}).items():
+    for name, value in _mapping(more, "headers").items():
         if not name or any(not "!" <= char <= "~" or char == ":" for char in name):
             raise GLMValueError(f"header {name!r}: not a header's name")
         merged[name.capitalize()] = _secret(value, "header " + name)
@@ -1180,7 +1199,7 @@ class Completions(_Group):
         into the request. thinking=True or False is spelled as the host wants it, a dict goes
         through. model: else GLM_MODEL, else a free one, else the only one that the server has.
         """
-        if isinstance(messages, str) or not messages:
+        if not isinstance(messages, (list, tuple)) or not messages:
             raise GLMValueError('messages: a list like [{"role": "user", "content": "..."}]')
         client, spelled = self._client, {"thinking": thinking}
         if isinstance(thinking, bool):
@@ -1188,10 +1207,10 @@ class Completions(_Group):
             if not client._official:
                 kwargs = params.get("chat_template_kwargs") or {}
                 spelled = {"chat_template_kwargs": {**kwargs, "enable_thinking": thinking}}
-        model = model or client._model(messages)
-        body = {"model": model, "messages": messages, "stream": stream, **params, **spelled}
+        body = {"model": model or client._model(messages), "messages": messages, "stream": stream}
+        body.update(params, **spelled)
         body = {name: value for name, value in body.items() if value is not None}
-        body.update(extra_body or {})
+        body.update(_mapping(extra_body, "extra_body"))
         read = _Reply.stream if body.get("stream") else _Reply.completion
         return client._call("POST", "/chat/completions", read, body, timeout, extra_headers)
 
@@ -1228,6 +1247,7 @@ class GLM:
         self._key, self._no_key = self._find_key(options["api_key"])
         auth = options["auth"] or os.environ.get("GLM_AUTH")
         if auth not in (None, "", "jwt", "key"): raise GLMValueError('auth: "jwt", "key" or None')
+        if not isinstance(options["max_retries"], int): raise GLMValueError("max_retries: a number")
         signs = auth == "jwt" or (not auth and self._base == BASE_URLS["bigmodel"])
         self._signs = signs and self._key.count(".") == 1
         self._timeout, self._skew, self._served = Timeout.of(options["timeout"]), 0.0, ""
@@ -1239,6 +1259,7 @@ class GLM:
         if self._options["opener"] is not None or "@" in str(self._options["proxy"]):
             raise TypeError("a client with opener= or a password in proxy= does not pickle")
         headers = {name: value[:] for name, value in self._options["default_headers"].items()}
+        headers.pop("Authorization", None)
         return {**self._options, "api_key": None, "default_headers": headers}
 
     if TYPE_CHECKING:
@@ -1284,16 +1305,15 @@ class GLM:
         reply: "json" gives Records, "bytes" bytes, "content" a Content, "stream" a Stream.
         """
         from urllib.parse import urlencode
-        readers = {"json": _Reply.json, "bytes": _Reply.bytes, "stream": _Reply.stream,
-                   "content": _Reply.content}
-        if reply not in readers or path[:1] != "/" or not all("!" <= char <= "~" for char in path):
-            raise GLMValueError('path: "/..." in plain ASCII; reply: "json", "bytes" or "stream"')
-        query = {name: value for name, value in (query or {}).items() if value is not None}
-        if query: path += "?" + urlencode(query)
+        if reply not in ("json", "bytes", "content", "stream") or not method.isalpha() or (
+                path[:1] != "/" or not all("!" <= char <= "~" for char in method + path)):
+            raise GLMValueError('request: "GET", "/path" in ASCII, reply="json", "bytes", "stream"')
+        pairs = [pair for pair in _mapping(query, "query").items() if pair[1] is not None]
+        if pairs: path += "?" + urlencode(pairs)
         if files:
-            body, kind = _form(body or {}, files)
-            extra_headers = {"Content-Type": kind, **(extra_headers or {})}
-        return self._call(method, path, readers[reply], body, timeout, extra_headers)
+            body, kind = _form(_mapping(body, "body"), _mapping(files, "files"))
+            extra_headers = {"Content-Type": kind, **_mapping(extra_headers, "extra_headers")}
+        return self._call(method, path, getattr(_Reply, reply), body, timeout, extra_headers)
 
     def wait(self, task: Any, *, interval: float = 5, timeout: "Optional[float]" = None) -> Any:
         """Follow an asynchronous task (or its id) to its end, and return its result.
@@ -1317,8 +1337,7 @@ class GLM:
         """The key that may go to this host, else why there is none."""
         why = "no API key: pass api_key=, or set " + " or ".join(KEYS)
         for name in ("api_key", *KEYS):
-            value = given if name == "api_key" else os.environ.get(name)
-            value = _Secret((value or "").strip())
+            value = _Secret(((given if name == "api_key" else os.environ.get(name)) or "").strip())
             ours = [_host(os.environ.get(base)) for base in BASES if base[:3] == name[:3]]
             free = self._official or name in ("api_key", KEYS[0])
             if value and (free or _host(self._base) in ours):
@@ -1352,31 +1371,30 @@ class GLM:
         data = body if body is None or isinstance(body, bytes) else _encode(body)
         limits = self._timeout if timeout is None else Timeout.of(timeout)
         deadline = _Deadline(limits.total, limits.read)
+        facts = {"limits": limits, "deadline": deadline, "hints": self._hints, "phase": "request",
+                 "unredirected_hdrs": headers, "where": f"{method} {self._base}{path}"}
 
         def attempt() -> Any:
-            try: return self._send(method, path, data, headers, limits, deadline, read)
+            try: return self._send(method, path, data, facts, read)
             except APIAuthenticationError as error:
                 skew, row = (error.date or 0.0) - time.time(), ERROR_CODES.get(error.code or "")
                 if not error.date or not self._signs or not row or row.retry != "sign": raise
                 if abs(skew - self._skew) <= CLOCK_SKEW: raise
                 self._skew = skew
-            return self._send(method, path, data, headers, limits, deadline, read)
+            return self._send(method, path, data, facts, read)
 
         return retry(attempt, max_retries=self._options["max_retries"], deadline=deadline.end)
 
-    def _send(self, method: str, path: str, data: Any, headers: Any, limits: Any, deadline: Any,
-              read: Any) -> Any:
+    def _send(self, method: str, path: str, data: Any, facts: "Dict[str, Any]", read: Any) -> Any:
         """One attempt: send, and read what comes; anything but a 2xx raises."""
         from urllib.error import HTTPError
         from urllib.request import OpenerDirector, Request
         if self._opener is None:
-            opener = OpenerDirector()
-            opener.add_handler(self._handler)  # type: ignore[arg-type]
+            opener: Any = OpenerDirector()
+            opener.add_handler(self._handler)
             self._opener = opener
         request: Any = Request(self._base + path, data, method=method)
-        request.deadline, request.limits, request.hints = deadline, limits, self._hints
-        request.phase, request.where = "request", f"{method} {self._base}{path}"
-        request.unredirected_hdrs = dict(headers)
+        request.__dict__.update(facts, unredirected_hdrs=dict(facts["unredirected_hdrs"]))
         if self._key:
             now = time.time() + self._skew
             key = _Secret(generate_token(self._key, TOKEN_TTL, now) if self._signs else self._key)
@@ -1385,7 +1403,7 @@ class GLM:
         result: Any = None
         start = time.monotonic()
         try:
-            try: response = self._opener.open(request, timeout=deadline.left())
+            try: response = self._opener.open(request, timeout=request.deadline.left())
             except HTTPError as error: response = error  # what other openers make of a refusal
             except Exception as error: raise _connection_error(error, request) from _bare(error)
             reply = _Reply(response, request)
@@ -1394,16 +1412,15 @@ class GLM:
             return result
         except GLMError as error:
             result = error
-            raise
+            raise error.with_traceback(None)  # noqa: B904  # its frames hold what may quote the key
         finally:
             logging = sys.modules.get("logging")
             if logging:
-                usage = result.get("usage") if isinstance(result, dict) else None
-                tokens = usage.get("total_tokens") if isinstance(usage, dict) else None
+                named = [getattr(result, name, None) for name in ("code", "request_id", "usage")]
                 logging.getLogger("glm").debug(
-                    "%s: status %s, code %s, request %s, %.3f s, %s tokens", request.where,
-                    reply and reply.status, getattr(result, "code", None),
-                    getattr(result, "request_id", None), time.monotonic() - start, tokens)
+                    "%s: status %s, code %s, request %s, %s tokens, %.3f s", request.where,
+                    reply and reply.status, *named[:2], getattr(named[2], "total_tokens", None),
+                    time.monotonic() - start)
             del result, reply  # no cycle of a traceback
 
     def _hints(self, kind: int, code: str, headers: Any) -> "List[str]":
@@ -1436,7 +1453,7 @@ class Conversation:
 
     def stream(self, prompt: str, images: "Iterable[Any]" = (), **params: Any) -> "Iterator[str]":
         """Yield the answer's text as it comes; at its end the turn is part of messages."""
-        turn = _turn(prompt, images)
+        turn = [user_message(prompt, images)]
         params = {**self.params, **params, "messages": self.messages + turn, "stream": True}
         stream = self.client.chat.completions.create(**params)
         keep = lambda whole: self.messages.extend([*turn, whole.choices[0].message])  # noqa: E731
@@ -1596,9 +1613,7 @@ def _fields(args: Any) -> "Dict[str, Any]":
     return fields
 
 def _user(args: Any, text: str) -> "Dict[str, Any]":
-    images = [image_part(_stdin(1e6) if image == "-" else image) for image in args.image]
-    content: Any = [*images, {"type": "text", "text": text}] if images else text
-    return {"role": "user", "content": content}
+    return user_message(text, [_stdin(1e6) if name == "-" else name for name in args.image])
 
 class _Session:
     """A conversation, in a file of its own if there is a path: a message a line, mode 0600."""
