@@ -357,16 +357,18 @@ def _events(blocks: "Iterable[bytes]") -> "Iterator[str]":
         if carriage and block[:1] == b"\n": block = block[1:]  # the second half of a CRLF
         carriage = block[-1:] == b"\r"
         if b"\r" in block: block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        seen = max(len(rest) - 1, 0)
-        rest += block
-        end = rest.rfind(b"\n\n", seen)
-        if len(rest) - max(end, 0) > MAX_LINE:
-            raise APIResponseValidationError("an event of the stream is over 16 MB")
-        if end < 0: continue
-        text, start = rest[:end].decode("utf-8", "replace").lstrip(start), "\n"
-        del rest[: end + 2]
+        if rest or block[-2:] != b"\n\n":  # else it is whole events, as most blocks are
+            seen = max(len(rest) - 1, 0)
+            rest += block
+            end = rest.rfind(b"\n\n", seen) + 2
+            if len(rest) - end > MAX_LINE:
+                raise APIResponseValidationError("an event of the stream is over 16 MB")
+            if end < 2: continue
+            block = bytes(rest[:end])
+            del rest[:end]
+        text, start = block[:-2].decode("utf-8", "replace").lstrip(start), "\n"
         for event in text.split("\n\n"):
-            if event.startswith("data: ") and "\n" not in event: yield event[6:]
+            if event[:6] == "data: " and "\n" not in event: yield event[6:]
             else: yield from _event(event)
     text = rest.decode("utf-8", "replace").lstrip(start)
     for data in _event(text):  # no cut ends so: the line or the JSON is closed
@@ -613,28 +615,31 @@ class _Response:
 
     def chunks(self) -> "Iterator[bytes]":
         """A chunked body: all the whole and begun chunks of a read are one block."""
-        left, last = 0, False  # bytes of the chunk to come; whether it was the last one
-        while not self.over:
+        left, size, line = 0, -1, b"?"  # left: bytes of the chunk to come
+        self.data = b"\r\n" + self.data  # which ends the chunk before each other size
+        while size:
             parts, data, at = [], self.data, 0
-            while not self.over:
+            while size:
                 if left:
                     parts.append(data[at : at + left])
                     at, left = at + len(parts[-1]), left - len(parts[-1])
-                end = -1 if left else data.find(b"\n", at)
+                end = -1 if left else data.find(b"\n", at + 2)
                 if end < 0: break
-                line, at = data[at:end].strip(), end + 1  # the end of a chunk, a size, a trailer
-                if last: self.over = not line
-                elif line:
-                    try: left = int(line.partition(b";")[0].replace(b"_", b"."), 16)
-                    except ValueError: left = -1
-                    if left < 0:
-                        yield b"".join(parts)
-                        raise ConnectionError(f"no chunk: {line[:40]!r}")
-                    last = not left
-            self.data = data[at:]
-            if parts: yield b"".join(parts)
-            if len(self.data) > 65536: raise ConnectionError("a chunk without size")
-            if not self.over: self.more()
+                line, at = data[at:end].strip(), end + 1
+                if not line.isalnum(): line = line.partition(b";")[0].strip()
+                try: size = left = int(line if line.isalnum() else b"", 16)
+                except ValueError:
+                    size = -2
+                    break
+            self.data, block = data[at:], b"".join(parts)
+            if block: yield block
+            if size == -2 or (not left and len(self.data) > 65536):
+                raise ConnectionError(f"no chunk: {line[:40]!r}")
+            if size: self.more()
+        while not self.over:  # trailers, and a blank line
+            while b"\n" not in self.data: self.more()
+            line, _, self.data = self.data.partition(b"\n")
+            self.over = not line.strip()
 
     def read1(self, size: int) -> bytes:
         """The next block of the body, b"" at its end; what ends before that raises."""
@@ -870,7 +875,7 @@ class Stream:
         self._blocks: Any = reply.blocks(StreamInterruptedError)
         self._data: Any = _events(self._blocks)
         self._answers: Dict[Any, Any] = {}
-        self._head = Record()
+        self._head, self._names = Record(), [""]
         self._first = self._pull()
 
     def __iter__(self) -> "Iterator[Chunk]": return self
@@ -907,7 +912,7 @@ class Stream:
                 error.partial = self.completion if self._answers else None
                 self._failed = error
                 self.close()
-                raise error.with_traceback(None)  # noqa: B904  # its frames hold what may quote the key
+                raise error.with_traceback(None)  # noqa: B904  # inner frames may quote the key
         self.close()
         return None
 
@@ -917,24 +922,25 @@ class Stream:
     def _add(self, data: str) -> Chunk:
         try:
             chunk = _decode(data)
-            if ("choices" not in chunk or chunk.get("error")) and _find_error(chunk):
-                raise self._reply.error(chunk)
-            if chunk.keys() != self._head.keys():
-                self._head.update({name: chunk[name] for name in chunk if chunk[name] is not None})
+            names = [*chunk]
+            if names != self._names:  # most events have those of the event before
+                plain = "choices" in names and not chunk.get("error")
+                if not plain and _find_error(chunk): raise self._reply.error(chunk)
+                self._head.update({name: chunk[name] for name in names if chunk[name] is not None})
+                self._names = names if plain and "error" not in names else []
             for choice in chunk.get("choices") or ():
                 delta = choice.get("delta")
                 if not delta:  # nothing, or a whole answer
                     delta = choice["delta"] = choice.get("message") or Record()
-                answer = self._answers.get(choice.get("index"))
-                if answer is None:
-                    answer = {"text": [], "thought": [], "calls": {}, "finish_reason": None}
-                    self._answers[choice.get("index")] = answer
-                text = delta.get("content")
-                if text: answer["text"].append(text)
-                if not text or len(delta) > 1 + ("role" in delta) or choice.get("finish_reason"):
-                    self._merge(answer, delta, choice)
+                index, text = choice.get("index"), delta.get("content")
+                if index not in self._answers:
+                    self._answers[index] = {
+                        "text": [], "thought": [], "calls": {}, "finish_reason": None}
+                if text: self._answers[index]["text"].append(text)
+                if not text or len(choice) != 2 or len(delta) > 1 + ("role" in delta):
+                    self._merge(self._answers[index], delta, choice)
         except GLMError: raise
-        except (ValueError, TypeError, AttributeError, KeyError):
+        except (ValueError, TypeError, AttributeError, LookupError):
             raise self._reply.invalid("a damaged event", data) from None
         return chunk  # type: ignore[no-any-return]
 
@@ -1412,7 +1418,7 @@ class GLM:
             return result
         except GLMError as error:
             result = error
-            raise error.with_traceback(None)  # noqa: B904  # its frames hold what may quote the key
+            raise error.with_traceback(None)  # noqa: B904  # inner frames may quote the key
         finally:
             logging = sys.modules.get("logging")
             if logging:
