@@ -1258,18 +1258,18 @@ class GLM:
         self._check_key()
 
     def __setstate__(self, options: Any) -> None:
-        self._options, self._base = options, _base_url(options["base_url"])
-        official = _host(self._base) in map(_host, BASE_URLS.values())
-        self._official = official and self._base.startswith("https:")
+        self._options, self.base_url = options, _base_url(options["base_url"])
+        official = _host(self.base_url) in map(_host, BASE_URLS.values())
+        self._official = official and self.base_url.startswith("https:")
         self._key, self._no_key = self._find_key(options["api_key"])
         auth = options["auth"] or os.environ.get("GLM_AUTH")
         if auth not in (None, "", "jwt", "key"): raise GLMValueError('auth: "jwt", "key" or None')
         if not isinstance(options["max_retries"], int): raise GLMValueError("max_retries: a number")
-        signs = auth == "jwt" or (not auth and self._base == BASE_URLS["bigmodel"])
-        self._signs = signs and self._key.count(".") == 1
+        signs = auth == "jwt" or (not auth and self.base_url == BASE_URLS["bigmodel"])
+        self.auth = "" if not self._key else "jwt" if signs and self._key.count(".") == 1 else "key"
         self._timeout, self._skew, self._served = Timeout.of(options["timeout"]), 0.0, ""
         self._headers = _headers({"User-agent": AGENT}, options["default_headers"])
-        self._handler = _KeepAlive(self._base, options["proxy"], options["ca_file"])
+        self._handler = _KeepAlive(self.base_url, options["proxy"], options["ca_file"])
         self._opener = options["opener"]
 
     def __getstate__(self) -> Any:
@@ -1283,7 +1283,7 @@ class GLM:
         images: Any; videos: Any; embeddings: Any; assistant: Any; files: Any; batches: Any
         web_search: Any; moderations: Any; rerank: Any; audio: Any; models: Any; tokenizer: Any
 
-    def __repr__(self) -> str: return f"GLM(base_url={self.__dict__.get('_base')!r})"
+    def __repr__(self) -> str: return f"GLM(base_url={self.__dict__.get('base_url')!r})"
     def __enter__(self) -> "GLM": return self
     def __exit__(self, *error: Any) -> None: self.close()
 
@@ -1357,7 +1357,7 @@ class GLM:
             value = _Secret(((given if name == "api_key" else os.environ.get(name)) or "").strip())
             ours = [_host(os.environ.get(base)) for base in BASES if base[:3] == name[:3]]
             free = self._official or name in ("api_key", KEYS[0])
-            if value and (free or _host(self._base) in ours):
+            if value and (free or _host(self.base_url) in ours):
                 return _secret(value, name, status_code=401), ""
             if value: why = f"no key was sent: {name} is for its vendor, for this set {KEYS[0]}"
         return _Secret(), why
@@ -1389,13 +1389,13 @@ class GLM:
         limits = self._timeout if timeout is None else Timeout.of(timeout)
         deadline = _Deadline(limits.total, limits.read)
         facts = {"limits": limits, "deadline": deadline, "hints": self._hints, "phase": "request",
-                 "unredirected_hdrs": headers, "where": f"{method} {self._base}{path}"}
+                 "unredirected_hdrs": headers, "where": f"{method} {self.base_url}{path}"}
 
         def attempt() -> Any:
             try: return self._send(method, path, data, facts, read)
             except APIAuthenticationError as error:
                 skew, row = (error.date or 0.0) - time.time(), ERROR_CODES.get(error.code or "")
-                if not error.date or not self._signs or not row or row.retry != "sign": raise
+                if not error.date or self.auth != "jwt" or not row or row.retry != "sign": raise
                 if abs(skew - self._skew) <= CLOCK_SKEW: raise
                 self._skew = skew
             return self._send(method, path, data, facts, read)
@@ -1410,11 +1410,11 @@ class GLM:
             opener: Any = OpenerDirector()
             opener.add_handler(self._handler)
             self._opener = opener
-        request: Any = Request(self._base + path, data, method=method)
+        request: Any = Request(self.base_url + path, data, method=method)
         request.__dict__.update(facts, unredirected_hdrs=dict(facts["unredirected_hdrs"]))
         if self._key:
-            now = time.time() + self._skew
-            key = _Secret(generate_token(self._key, TOKEN_TTL, now) if self._signs else self._key)
+            key, now = self._key, time.time() + self._skew
+            if self.auth == "jwt": key = _Secret(generate_token(key, TOKEN_TTL, now))
             request.unredirected_hdrs.setdefault("Authorization", _Secret("Bearer " + key))
         reply: Any = None
         result: Any = None
@@ -1445,10 +1445,10 @@ class GLM:
         hints = []
         if 300 <= kind < 400:
             hints.append(f"no redirect is followed; this goes to {headers.get('location')!r:.200}")
-        if kind in (401, 403) and (self._signs or not self._key):
+        if kind in (401, 403) and self.auth != "key":
             hints.append('auth="key" sends the key itself' if self._key else self._no_key)
         if self._official and (kind in (401, 404) or code == "1113"):
-            others = (url for url in BASE_URLS.values() if url != self._base)
+            others = (url for url in BASE_URLS.values() if url != self.base_url)
             hints.append("the key may belong to another base_url: " + ", ".join(others))
         elif kind == 404: hints.append("is the base_url right? Most end in /v1")
         return hints
@@ -1480,27 +1480,31 @@ class Conversation:
 
 class _Writer:
     """Text to a pipe or file in UTF-8, to a terminal in its code page and with no ESC."""
-
     def __init__(self, stream: Any) -> None:
         self.stream, self.half, self.last = stream, "", "\n"
-        self.wrote = False
-        self.terminal = stream.isatty()
-        self.coding = stream.encoding if self.terminal and stream.encoding else "utf-8"
+        self.wrote = self.over = False
+        self.terminal = bool(stream) and stream.isatty()  # stream is None where it was closed
+        self.coding = (self.terminal and stream.encoding) or "utf-8"
         if self.coding.lower() in ("ascii", "us-ascii", "ansi_x3.4-1968"):
             self.coding = "utf-8"  # LANG=C says nothing about the terminal
 
-    def write(self, text: str, more: bool = False) -> None:
-        """Write; if there is more, half of a surrogate pair waits for the other half."""
+    def write(self, text: str, more: bool = False, over: bool = False) -> None:
+        """Write; if there is more, half of a surrogate pair waits for the other half.
+
+        over: the text is the state of a work, on a terminal in the place of the one before.
+        """
         text, self.half = self.half + text, ""
-        if more and "\ud800" <= text[-1:] <= "\udbff":
-            text, self.half = text[:-1], text[-1]
+        if more and "\ud800" <= text[-1:] <= "\udbff": text, self.half = text[:-1], text[-1]
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         if self.terminal:
             ugly = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160)) if n not in (9, 10)}
-            text = text.translate(ugly)
+            text = "\r\x1b[K" * (over or self.over) + text.translate(ugly)
+        self.over = over
+        text += "\n" * (over and not self.terminal)
         self.last, self.wrote = text[-1:] or self.last, self.wrote or bool(text)
-        self.stream.buffer.write(text.encode(self.coding, "replace"))
-        self.stream.buffer.flush()
+        if self.stream:
+            self.stream.buffer.write(text.encode(self.coding, "replace"))
+            self.stream.buffer.flush()
 
     def end(self) -> None:
         self.write("" if self.last == "\n" and not self.half else "\n")
@@ -1509,8 +1513,9 @@ HELP = """\
 usage: glm.py [options] [prompt ...]
 
 Ask a GLM model. The prompt is the words, stdin, or both; the answer, and
-nothing else, goes to stdout. The key comes from GLM_API_KEY, ZAI_API_KEY,
-ZHIPUAI_API_KEY or ZHIPU_API_KEY, the URL from GLM_BASE_URL and the like.
+nothing else, goes to stdout. No prompt at a terminal: a conversation. The
+key comes from GLM_API_KEY, ZAI_API_KEY, ZHIPUAI_API_KEY or ZHIPU_API_KEY,
+the URL from GLM_BASE_URL and the like.
 
   -m, --model NAME       model (else GLM_MODEL, else one that costs nothing)
   -s, --system TEXT      system prompt
@@ -1533,6 +1538,10 @@ ZHIPUAI_API_KEY or ZHIPU_API_KEY, the URL from GLM_BASE_URL and the like.
   --ca-file FILE         trust the certificates in it too
   --proxy URL|off        in place of the environment's
   --session FILE         go on with the conversation in a file
+  --batch FILE           answer each row, {"id", "prompt"} or as the service's
+  -o, --output FILE      where the answers go; what is there is not asked again
+  -j, --jobs N           requests at once (2)
+  --check                what stands between this machine and an answer
   --curl                 print the request as a command for sh, without key
   --models               list the models of the server
   --explain CODE         say what an error code means
@@ -1562,24 +1571,18 @@ def _parse(argv: "List[str]") -> Any:
     return args
 
 def _number(text: "Optional[str]", name: str, kind: "Callable[[str], Any]" = float) -> Any:
-    try:
-        return None if text is None else kind(text)
-    except ValueError:
-        raise GLMValueError(f"{name}: not a number: {text}") from None
+    try: return None if text is None else kind(text)
+    except ValueError: raise GLMValueError(f"{name}: not a number: {text}") from None
 
 def _read(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
+    with open(path, "rb") as file: return file.read()
 
-def _decode_bytes(data: bytes) -> str:
+def _plain(data: bytes) -> str:
     """Text in UTF-8, UTF-16 with its mark, or the locale's coding."""
     import locale
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16", "replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode(locale.getpreferredencoding(False), "replace")
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"): return data.decode("utf-16", "replace")
+    try: return data.decode("utf-8-sig")
+    except UnicodeDecodeError: return data.decode(locale.getpreferredencoding(False), "replace")
 
 def _stdin(wait: float) -> bytes:
     """All of stdin, or nothing if it has not begun after so many seconds."""
@@ -1604,11 +1607,10 @@ def _prompt(args: Any) -> str:
     words, dash = " ".join(word for word in args.words if word != "-"), "-" in args.words
     piped = ""
     if sys.stdin and "-" not in args.image and (dash or not sys.stdin.isatty()):
-        piped = _decode_bytes(_stdin(3.0 if words and not dash else 1e6)).rstrip("\r\n")
+        piped = _plain(_stdin(3.0 if words and not dash else 1e6)).rstrip("\r\n")
     prompt = "\n\n".join(part for part in (words, piped) if part.strip())
-    if not prompt:
-        raise GLMValueError("no prompt: give it as words or on stdin; --help tells more")
-    return prompt
+    if prompt: return prompt
+    raise GLMValueError("no prompt: give it as words or on stdin; --help tells more")
 
 def _fields(args: Any) -> "Dict[str, Any]":
     """The fields of the request that the options ask for, but for messages."""
@@ -1626,7 +1628,6 @@ def _fields(args: Any) -> "Dict[str, Any]":
             if not found or value[:1] in ("{", "[", '"'):
                 raise GLMValueError(f"--param: KEY=JSON, not {pair}") from None
             fields[name] = value
-    if args.usage and not args.no_stream: fields["stream_options"] = {"include_usage": True}
     return fields
 
 def _user(args: Any, text: str) -> "Dict[str, Any]":
@@ -1665,61 +1666,61 @@ class _Session:
         self.size, self.saved = self.size + len(lines), len(self.messages)
 
     def clear(self) -> None:
-        self.messages = [m for m in self.messages[:1] if m["role"] == "system"]
+        self.messages = [message for message in self.messages[:1] if message["role"] == "system"]
         self.size = self.saved = 0
 
-def _client(args: Any, key: Any = None, opener: Any = None) -> GLM:
+def _proxy(args: Any) -> Any: return False if args.proxy == "off" else args.proxy
+
+def _client(args: Any, opener: Any = None, keyless: bool = False) -> GLM:
+    """The client that the options describe; keyless: with '-' where a key is missing."""
+    key = _Secret(_plain(_read(args.key_file))) if args.key_file else None
     total = (args.timeout or "").startswith("total=")
     seconds = _number(args.timeout and args.timeout[6 * total :], "--timeout")
-    timeout = Timeout(total=seconds) if total or seconds is None else seconds
-    return GLM(key, args.base_url, auth=args.auth, timeout=timeout, ca_file=args.ca_file,
-               proxy=False if args.proxy == "off" else args.proxy, opener=opener)
+    options = {"auth": args.auth, "ca_file": args.ca_file, "opener": opener,
+               "timeout": Timeout(total=seconds) if total or seconds is None else seconds,
+               "proxy": _proxy(args)}
+    try: return GLM(key, args.base_url, **options)
+    except GLMValueError as error:
+        if not keyless or error.status_code != 401: raise
+        return GLM("-", args.base_url, **options)
 
 def _curl(args: Any) -> str:
     """The request as a command: key and body are here-documents, so neither is an argument."""
     from shlex import quote
-    sent = []
+    sent: List[Any] = []
 
     class Recorder:
         def open(self, request: Any, timeout: Any) -> Any:
             sent.append(request)
             raise SystemExit
 
-    body = dict(_fields(args), messages=[*_Session(args.session, args.system).messages,
-                                         _user(args, _prompt(args))])
+    messages = [*_Session(args.session, args.system).messages, _user(args, _prompt(args))]
+    create: Any = _client(args, Recorder(), True).chat.completions.create
+    try: create(messages=messages, stream=not args.no_stream, **_fields(args))
+    except SystemExit: pass
+    if sent[0].data is None: raise GLMValueError("--curl: name a model with -m")
     name = next((name for name in KEYS if os.environ.get(name)), KEYS[0])
-    try:
-        client = _client(args, None, Recorder())
-    except GLMValueError as error:
-        if error.status_code != 401:
-            raise
-        client = _client(args, "-", Recorder())  # no key is needed to print
-    try:
-        client.chat.completions.create(**dict(body, stream=not args.no_stream))
-    except SystemExit:
-        pass
-    if sent[0].data is None:
-        raise GLMValueError("--curl: name a model with -m")
     head = f"Authorization: Bearer ${name}\n" if sent[0].has_header("Authorization") else ""
     return (f"tr -d '\\n' <<'BODY' | curl -sSN -H @/dev/fd/3 --data-binary @- "
             f"{quote(sent[0].full_url)} 3<<HEAD\n"
             f"{sent[0].data.decode()}\nBODY\n{head}Content-Type: application/json\nHEAD\n")
 
-def _answer(client: GLM, args: Any, fields: Any, messages: Any, out: _Writer, log: _Writer) -> Any:
+def _answer(client: GLM, args: Any, messages: Any, out: _Writer, log: _Writer) -> Any:
     """Ask, show the answer as it comes, and return its message; raise if it is none."""
-    start, create = time.monotonic(), client.chat.completions.create
+    start, create, fields = time.monotonic(), client.chat.completions.create, _fields(args)
     try:
         if args.no_stream:
             whole = create(messages=messages, **fields)
             if not args.json: out.write(whole.choices[0].message.content or "")
         else:
+            if args.usage: fields.setdefault("stream_options", {"include_usage": True})
             with create(messages=messages, stream=True, **fields) as stream:
                 for chunk in stream:
                     for delta in [choice.delta for choice in chunk.choices or ()][:1]:
                         if args.show_thinking and delta.reasoning_content:
                             log.write(delta.reasoning_content, more=True)
                         if delta.content and not args.json:
-                            if log.last != "\n": log.write("\n")
+                            log.end()
                             out.write(delta.content, more=True)
             whole = stream.completion
         if args.json: out.write(whole.model_dump_json() + "\n")
@@ -1748,63 +1749,216 @@ def _talk(client: GLM, args: Any, session: _Session, out: _Writer, log: _Writer)
         if line == "/clear": session.clear()
         elif line == "/help": log.write("/clear /help; Ctrl-C stops an answer, Ctrl-D ends\n")
         elif line:
-            user = _user(args, line)
-            args.image = []  # they belong to the first turn
-            messages = [*session.messages, user]
-            try: session.add(user, _answer(client, args, _fields(args), messages, out, log))
+            try:
+                user = _user(args, line)
+                session.add(user, _answer(client, args, [*session.messages, user], out, log))
+                args.image = []  # they belong to the first turn
             except KeyboardInterrupt: log.write("(stopped: this turn is forgotten)\n")
             except (GLMError, OSError) as error: log.write(f"glm.py: {error}\n")
 
+def _rows(path: str) -> "Iterator[Tuple[str, str, Any]]":
+    """Yield id, endpoint and body of each row of a batch."""
+    import json
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip(): continue
+            try:
+                row = json.loads(line.decode("utf-8-sig"))
+                name = str(row["custom_id"] if "custom_id" in row else row["id"])
+                body = row["body"] if "body" in row else {"messages": [user_message(row["prompt"])]}
+                endpoint = "/" + row.get("url", "/v4/chat/completions").split("/v4/")[1]
+                if endpoint == "/chat/completions" and not body["messages"]: raise ValueError
+            except (ValueError, TypeError, LookupError, AttributeError):
+                wanted = '{"id", "prompt"} or {"custom_id", "url": "/v4/...", "body"}'
+                raise GLMValueError(f"--batch: {path}, line {number}: no {wanted}") from None
+            yield name, endpoint, body
+
+def _finished(path: str) -> "Tuple[Dict[str, bool], int]":
+    """What a batch's output holds: id -> whether it failed; and how many bytes are whole lines."""
+    import json
+    held: Dict[str, bool] = {}
+    size = 0
+    if not os.path.exists(path): return held, size
+    with open(path, "rb") as file:
+        for line in file:
+            if line[-1:] != b"\n": break  # the rest of a write that was killed
+            try:
+                row = json.loads(line.decode())
+                held[row["custom_id"]] = row["error"] is not None
+            except (ValueError, TypeError, LookupError):
+                raise GLMValueError(f"-o: {path} is no batch's output; it stays as it is") from None
+            size += len(line)
+    return held, size
+
+def _batch(client: GLM, args: Any, log: _Writer) -> int:
+    """Answer a file's rows, some at once; each that is final is a line of the output.
+
+    So a new start asks the others: what failed for now, what was not reached. It stops at once
+    for what would fail all rows: the key, the balance, the disk.
+    """
+    import json
+    import threading
+    jobs, fields, names = _number(args.jobs or "2", "--jobs", int), _fields(args), set()
+    head = [{"role": "system", "content": args.system}] if args.system else []
+    for name, *_ in _rows(args.batch):
+        if name in names: raise GLMValueError(f"--batch: {name} is there twice")
+        names.add(name)
+    if not args.output or os.path.realpath(args.output) == os.path.realpath(args.batch) or jobs < 1:
+        raise GLMValueError("--batch: wants -o FILE, another file, and -j 1 or more")
+    held, size = _finished(args.output)
+    rows = (row for row in _rows(args.batch) if row[0] not in held)
+    stop: List[BaseException] = []
+    notes: List[str] = []  # for stderr, which is the main thread's
+    lock, again = threading.Lock(), 0
+
+    def answer(name: str, endpoint: str, body: Any) -> None:
+        status, problem = 200, None
+        try:
+            if endpoint != "/chat/completions": body = client.request("POST", endpoint, body)
+            else:
+                body = {**fields, **body, "messages": [*head, *body["messages"]], "stream": None}
+                body = client.chat.completions.create(**body)
+        except APIStatusError as error:
+            if error.retryable or _exit_code(error, False) in (3, 4): raise
+            status, body = error.status_code or 0, error.body
+            problem = {"code": error.code, "message": str(error)}
+        response = {"status_code": status, "body": body}
+        row = {"custom_id": name, "response": response, "error": problem}
+        line = json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        with lock:
+            if file.write(line) != len(line): raise OSError(f"{args.output}: no room for a line")
+            held[name] = problem is not None
+
+    def work() -> None:
+        nonlocal again
+        row: Any = True
+        while row and not stop:
+            try:
+                with lock: row = next(rows, None)
+                if row: answer(*row)
+            except Exception as error:
+                if not isinstance(error, APIResponseError) and not getattr(error, "retryable", 0):
+                    return stop.append(error)
+                again += 1
+                notes.append(f"glm.py: {row[0]}: {error}\n")
+
+    with open(args.output, "ab", 0) as file:  # no buffer: a kill loses at most half a line
+        file.truncate(size)
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(jobs)]
+        for thread in threads: thread.start()
+        shown = 0.0 if log.terminal else time.monotonic()
+        while threads:
+            threads[0].join(0.2)
+            if not threads[0].is_alive(): del threads[0]
+            while notes: log.write(notes.pop(0))
+            failed = sum(held.values()) + again
+            state = f"{len(held)} of {len(names)} rows are final; {failed} failed"
+            if time.monotonic() - shown > (0.2 if log.terminal else 60):
+                shown = time.monotonic()
+                log.write(state, over=True)
+    log.write(f"glm.py: {state}\n")
+    if stop: raise stop[0]
+    return 1 if failed else 0
+
+POINTS = "Python", "TLS", "CA", "proxy", "DNS", "connect", "handshake", "clock", "key"
+
+def _points(client: GLM, args: Any, problem: "Optional[GLMError]") -> "Iterator[str]":
+    """Yield what there is to say to each of POINTS; raise at the first that fails."""
+    import platform
+    import socket
+    from urllib.parse import urlsplit
+    parts = urlsplit(client.base_url)
+    tls, host = parts.scheme == "https", parts.hostname or ""
+    roots: Any = ["-"]
+    yield f"{platform.python_version()} on {platform.platform()}"
+    if tls:
+        import ssl
+        paths = ssl.get_default_verify_paths()
+        roots = args.ca_file, os.environ.get("REQUESTS_CA_BUNDLE"), paths.cafile, paths.capath
+    yield ssl.OPENSSL_VERSION if tls else "-"
+    yield ", ".join(filter(None, roots)) or "none: name the issuer's with --ca-file"
+    port = parts.port or (443 if tls else 80)
+    route = choose_proxy(parts.scheme, host, port, _proxy(args))
+    yield route[3][5:] if route else "none"
+    host, port = route[:2] if route else (host, port)
+    found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+    yield f"{host} is {', '.join(sorted({str(row[4][0]) for row in found}))}"
+    start = time.monotonic()
+    socket.create_connection((host, port), 8).close()
+    yield f"{host}:{port} in {(time.monotonic() - start) * 1000:.0f} ms"
+    refusals: Dict[str, Any] = {}
+    for path in ("/models", "/models/-"):  # the second is refused for sure: a refusal has a Date
+        try: client.request("GET", path, timeout=15)
+        except APIStatusError as error: refusals[path] = error
+    yield "fine" if tls else "-"
+    date = next((error.date for error in refusals.values() if error.date), None)
+    yield f"{time.time() - date:+.0f} s from the server's" if date else "-"
+    refusal = problem or refusals.get("/models")
+    if refusal and _exit_code(refusal, False) in (3, 7): raise refusal
+    yield {"jwt": "id.secret, sent as a signed token", "key": "sent as it is"}.get(client.auth, "-")
+
+def _check(args: Any, out: _Writer) -> int:
+    """Say what stands between this machine and an answer, a line a point; it costs no tokens."""
+    problem, code = None, 0
+    try: client = _client(args)
+    except GLMValueError as error:
+        if error.status_code != 401: raise
+        client, problem = _client(args, keyless=True), error
+    points = _points(client.with_options(max_retries=0), args, problem)
+    for name in POINTS:
+        try: text = next(points, "-")
+        except (GLMError, OSError, ImportError) as error:
+            text, code = f"FAILED: {error}", 3 if _exit_code(error, False) == 3 else 7
+        out.write(f"{name:10} {text}\n")
+    return code
+
 def _exit_code(error: BaseException, shown: bool) -> int:
+    """The exit code of an error; shown: text of an answer was out before it."""
     row = ERROR_CODES.get(getattr(error, "code", None) or "")
     status = getattr(error, "status_code", None) or 0
     if isinstance(error, FinishReasonError):
         return 5 if error.finish_reason in ("sensitive", "content_filter") else 8
-    if shown:
-        return 8
-    if row:
-        return int(row.exit)
-    if isinstance(error, (OSError, GLMValueError)):
-        return 3 if status == 401 else 2
-    if isinstance(error, APIConnectionError) or status >= 500 or status == 408:
-        return 7
+    if isinstance(error, OSError): return 2 if error.filename else 1
+    if isinstance(error, GLMValueError): return 3 if status == 401 else 2
+    if shown: return 8
+    if row: return int(row.exit)
+    if isinstance(error, APIConnectionError) or status >= 500 or status == 408: return 7
     return {401: 3, 402: 4, 403: 3, 429: 6}.get(status, 1)
 
-def _command(args: Any, out: _Writer, log: _Writer) -> None:
+def _command(args: Any, out: _Writer, log: _Writer) -> int:
     if args.env_file and not load_env(args.env_file):
         raise GLMValueError(f"--env-file: nothing in {args.env_file}")
     if args.verbose:
         import logging
         logging.basicConfig(format="%(message)s")
         logging.getLogger("glm").setLevel(logging.DEBUG)
-    if args.help or args.version:
-        out.write(HELP if args.help else f"glm.py {__version__}\n")
-    elif args.explain:
-        out.write(explain(args.explain) + "\n")
-    elif args.curl:
-        out.write(_curl(args))
+    if args.help or args.version: out.write(HELP if args.help else f"glm.py {__version__}\n")
+    elif args.explain: out.write(explain(args.explain) + "\n")
+    elif args.curl: out.write(_curl(args))
+    elif args.check: return _check(args, out)
+    elif args.models:
+        rows = [row for row in _client(args).models.list().get("data") or () if "id" in row]
+        out.write("".join(f"{row['id']}\n" for row in rows))
+    elif args.batch: return _batch(_client(args), args, log)
     else:
-        fields, session = _fields(args), _Session(args.session, args.system)
-        talks = not args.words and not args.models and sys.stdin and sys.stdin.isatty()
-        user = None if talks or args.models else _user(args, _prompt(args))
-        key = _Secret(_decode_bytes(_read(args.key_file))) if args.key_file else None
-        with _client(args, key) as client:
-            if args.models:
-                out.write("".join(f"{model.get('id')}\n" for model in client.models.list().data))
-            elif talks: _talk(client, args, session, out, log)
+        _fields(args)  # what is wrong in them is said before anything is read or sent
+        session = _Session(args.session, args.system)
+        talks = not args.words and sys.stdin and sys.stdin.isatty()
+        user = None if talks else _user(args, _prompt(args))
+        with _client(args) as client:
+            if talks: _talk(client, args, session, out, log)
             else:
-                messages = [*session.messages, user]
-                session.add(user, _answer(client, args, fields, messages, out, log))
+                session.add(user, _answer(client, args, [*session.messages, user], out, log))
+    return 0
 
 def main(argv: "Optional[List[str]]" = None) -> int:
     """Run the command line and return its exit code."""
-    out, log, args = _Writer(sys.stdout), _Writer(sys.stderr), Record(json=None)
+    argv = sys.argv[1:] if argv is None else argv
+    out, log, args = _Writer(sys.stdout), _Writer(sys.stderr), Record(json="--json" in argv)
     try:
-        args = _parse(sys.argv[1:] if argv is None else argv)
-        _command(args, out, log)
-        return 0
-    except KeyboardInterrupt:
-        return 130
+        args = _parse(argv)
+        return _command(args, out, log)
+    except KeyboardInterrupt: return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the flush at exit complains
         return 141
