@@ -1565,9 +1565,11 @@ def _parse(argv: "List[str]") -> Any:
             [os.fsencode(word).decode("utf-8", "replace") for word in argv], letters,
             [name + "=" * bool(value) for _, name, value in rows])
     except GetoptError as error: raise GLMValueError(f"{error}; --help lists the options") from None
+    flags = {name for _, name, value in rows if not value}
     for name, value in found:
-        name = names.get(name, name)[2:].replace("-", "_")
-        args[name] = [*args[name], value] if name in ("image", "param") else value or True
+        name = names.get(name, name)[2:]
+        key = name.replace("-", "_")
+        args[key] = [*args[key], value] if isinstance(args[key], list) else name in flags or value
     return args
 
 def _number(text: "Optional[str]", name: str, kind: "Callable[[str], Any]" = float) -> Any:
@@ -1959,10 +1961,10 @@ def main(argv: "Optional[List[str]]" = None) -> int:
         args = _parse(argv)
         return _command(args, out, log)
     except KeyboardInterrupt: return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the flush at exit complains
-        return 141
     except Exception as error:
+        if isinstance(error, OSError) and not error.filename:  # of a write; the flush at exit, too
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            if isinstance(error, BrokenPipeError): return 141
         code, text = _exit_code(error, out.wrote), str(error) or type(error).__name__
         if args.json:
             names = ("code", "retryable", "request_id", "retry_at", "partial")

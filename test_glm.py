@@ -248,6 +248,8 @@ class Service:
         return stream(events(*rows, dict(ident, choices=[ending], usage=usage), "[DONE]"))
 
     def get_models(self, rest, body):
+        if rest:
+            return failure(1211, 404, "no such model")
         return reply({"object": "list", "data": [{"id": "glm-stand-in", "object": "model"}]})
 
     def task(self, body, **result):
@@ -362,6 +364,7 @@ if __name__ == "__main__":
 import copy
 import pickle
 import random
+import select
 import shutil
 import signal
 import subprocess
@@ -1818,7 +1821,24 @@ BAD_CALLS = [
     dict(messages=MESSAGES, temperature=float("nan")), dict(messages=MESSAGES, timeout=-1),
     dict(messages=MESSAGES, extra_headers={"X": "a\r\nb"}), dict(messages=MESSAGES, extra_headers={"X:": "a"}),
     dict(messages=MESSAGES, extra_headers={"X": "中"}), dict(messages=MESSAGES, extra_headers={"X": 3}),
+    dict(messages=5), dict(messages=MESSAGES, extra_body=5), dict(messages=MESSAGES, extra_headers=5),
+    dict(messages=MESSAGES, timeout=(1, 2, 3, 4)), dict(messages=MESSAGES, timeout="1"),
 ]
+BAD_REQUESTS = [
+    (("GET", "/x"), {"query": 5}), (("GET", "/x"), {"reply": "yaml"}), (("POST", "/x"), {"files": 5}), (("GET /x\r\nA: b", "/x"), {}),
+    (("", "/x"), {}), (("POST", "/x", 5), {"files": {"a": b"x"}}),
+]
+
+
+@pytest.mark.parametrize("given, options", BAD_REQUESTS)
+def test_bad_requests(service, client, given, options):
+    caught(lambda: client.request(*given, **options), glm.GLMValueError)
+    assert not service.requests
+
+
+@pytest.mark.parametrize("options", [{"max_retries": None}, {"max_retries": "3"}, {"default_headers": 5}, {"timeout": "x"}])
+def test_bad_options(service, options):
+    caught(lambda: glm.GLM(KEY, service.url, **options), glm.GLMValueError)
 
 
 @pytest.mark.parametrize("params", BAD_CALLS)
@@ -2040,6 +2060,9 @@ def test_load_env(tmp_path, monkeypatch):
     assert os.environ["GLM_TA"] == "kept" and os.environ["GLM_TB"] == "two words"
     monkeypatch.chdir(tmp_path)
     assert glm.load_env() == expected and glm.load_env("no/such") == {}
+    for bad in (b"GLM_TE=\0\n", b"GLM_TE=\xff\n"):
+        path.write_bytes(b"=1\n" + bad)
+        assert str(path) in str(caught(lambda: glm.load_env(str(path)), glm.GLMValueError))
     for name in expected:
         monkeypatch.delenv(name)
 
@@ -2134,10 +2157,83 @@ ODD_REPLIES = [
 ]
 
 
+CHUNKED = HEAD + b"transfer-encoding: chunked\r\n"
+ODD_REPLIES += [
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}x", CHUNKED + b"Transfer-Encoding: gzip\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    CHUNKED + b"\r\n-2\r\n{}\r\n0\r\n\r\n", CHUNKED + b"\r\n2 2\r\n{}\r\n0\r\n\r\n", CHUNKED + b"\r\nzz\r\n", CHUNKED + b"\r\n\r\n\r\n",
+    [CHUNKED + b"\r\n", b"f" * 70000, CLOSE], [CHUNKED + b"\r\n2\r\n{}\r\n0\r\n", b"x: y\r\n", CLOSE], [b"HTTP/1.1 200 OK\r\n" + b"x" * 70000, CLOSE],
+    HEAD + b"content-length: -1\r\n\r\n", HEAD + b"content-length: 1_0\r\n\r\n", b"ICY 200 OK\r\n\r\n", b"HTTP/1.1 2000 OK\r\n\r\n", HEAD + b"content-encoding: br\r\n\r\n{}",
+]
+
+
 @pytest.mark.parametrize("answer", ODD_REPLIES)
 def test_odd_replies_raise_errors_of_ours(service, client, answer):
     service.replies.append(answer)
     caught(lambda: ask(client))
+
+
+def test_chunks_of_every_shape(service, client):
+    body = ask_reply("x" * 3000).partition(b"\r\n\r\n")[2]
+    for size, form in ((1, "%x\r\n"), (7, "%X \r\n"), (1000, "%x;name=value\r\n"), (9999, "000%x\r\n")):
+        parts = [body[at : at + size] for at in range(0, len(body), size)]
+        data = b"".join((form % len(part)).encode() + part + b"\r\n" for part in parts) + b"0\r\nx: trailer\r\n\r\n"
+        for cut in (len(data), 1, 3):  # bytes a write
+            if cut < 9 and size != 1000:
+                continue
+            service.replies.append([CHUNKED + b"\r\n"] + [data[at : at + cut] for at in range(0, len(data), cut)])
+            assert len(ask(client).choices[0].message.content) == 3000
+    assert service.connections == 1
+
+
+def test_what_follows_done_costs_neither_time_nor_an_error(service, client):
+    for junk in ([b"x" * (1 << 20)] * 20, [b"data: {broken\n\n", 60], [b": still here\n\n", 0.05] * 40):
+        service.replies.append([HEAD + b"\r\n" + events(*ANSWER)] + junk)
+        start = time.monotonic()
+        assert len(list(ask(client, stream=True))) == 3 and time.monotonic() - start < 1
+
+
+def test_every_choice_has_to_end(service, client):
+    both = [{"index": 0, "delta": {"content": "a"}}, {"index": 1, "delta": {"content": "b"}}]
+    end = dict(both[0], delta={}, finish_reason="stop")
+    service.replies.append(stream(events({"choices": both}, {"choices": [end]})))
+    error = caught(lambda: list(ask(client, stream=True)), glm.StreamInterruptedError)
+    assert [choice.message.content for choice in error.partial.choices] == ["a", "b"]
+    service.replies.append(stream(events({"choices": both}, {"choices": [end, dict(end, index=1)]})))
+    assert len(list(ask(client, stream=True))) == 2
+
+
+def test_a_stream_may_be_closed_by_another_thread(service, client):
+    service.replies.append([stream(PART, end=b""), 60])
+    answer = ask(client, stream=True)
+    threading.Timer(0.1, answer.close).start()
+    start = time.monotonic()
+    assert 0 < len(list(answer)) < 3 and time.monotonic() - start < 2
+    assert answer.completion.choices[0].message.content == "hello wor"
+    assert ask(client).choices
+
+
+def test_a_refusal_that_comes_before_the_end_of_the_request(service, client, monkeypatch):
+    answer, large = service._serve, {"x": "y" * (8 << 20)}
+
+    def refuse(peer):
+        peer.recv(1000)
+        peer.sendall(failure(1261, 413, "too long", connection="close"))
+        peer.shutdown(socket.SHUT_WR)
+        time.sleep(0.3)
+        peer.close()
+
+    service._serve = refuse
+    error = caught(lambda: client.request("POST", "/x", large), glm.APIStatusError)
+    assert error.code == "1261" and not alive(client)
+    service._serve = answer
+    assert ask(client).choices
+
+
+def test_a_stream_has_a_cap(service, client, monkeypatch):
+    monkeypatch.setattr(glm._Reply.blocks, "__defaults__", (glm.APIConnectionError, 1 << 20))
+    service.replies.append([HEAD + b"\r\n"] + [events(*[chunk("x" * 1000)] * 100)] * 99)
+    error = caught(lambda: list(ask(client, stream=True)), glm.APIResponseValidationError)
+    assert "256 MB" in str(error) and len(error.partial.choices[0].message.content) > 500000
 
 
 def test_content_of_odd_types(service, client):
@@ -2421,6 +2517,315 @@ def test_a_key_from_a_file_and_a_file_of_variables(service, tmp_path):
     (tmp_path / "env").write_text("GLM_API_KEY=" + KEY)
     assert run(service, "Hi", "--key-file", str(tmp_path / "key"), GLM_API_KEY=None).code == 0
     assert run(service, "Hi", "--env-file", str(tmp_path / "env"), GLM_API_KEY=None).code == 0
+
+
+class Terminal:
+    """The command line on a terminal of its own (Linux: opening it makes it the controlling one)."""
+
+    def __init__(self, service, *words, **variables):
+        import pty
+
+        self.fd, theirs = pty.openpty()
+        name, self.text = os.ttyname(theirs), ""
+        shell = ["sh", "-c", 'exec "$@" <"$0" >"$0" 2>&1', name]
+        self.process = subprocess.Popen(shell + command(*words), env=environment(service, TERM="dumb", **variables),
+                                        stdin=subprocess.DEVNULL, start_new_session=True)
+        self.keep = theirs  # else reads fail once the process is gone
+
+    def expect(self, text, seconds=20):
+        """What came up to and with the text; the rest stays for the next look."""
+        end = time.monotonic() + seconds
+        while text not in self.text:
+            assert time.monotonic() < end, (text, self.text)
+            if select.select([self.fd], [], [], 0.1)[0]:
+                self.text += os.read(self.fd, 65536).decode("utf-8", "replace")
+        before, _, self.text = self.text.partition(text)
+        return before + text
+
+    def send(self, text):
+        os.write(self.fd, text.encode("utf-8"))
+
+    def close(self):
+        code = self.process.wait(20)
+        os.close(self.fd), os.close(self.keep)
+        return code
+
+
+needs_terminal = pytest.mark.skipif(not LINUX, reason="no such terminals")
+
+
+@needs_terminal
+def test_a_conversation_at_the_terminal(service, tmp_path):
+    terminal = Terminal(service, "-s", "be kind", HOME=str(tmp_path))
+    terminal.expect("> ")
+    for text in ("one", "two 中文"):
+        terminal.send(text + "\n")
+        terminal.expect("You said: " + text)
+        terminal.expect("> ")
+    said = [{"role": "system", "content": "be kind"}]
+    said += [{"role": "user", "content": "one"}, {"role": "assistant", "content": "You said: one"}]
+    assert sent(service)["messages"] == said + [{"role": "user", "content": "two 中文"}]
+    service.replies.extend([[stream(PART, end=b""), 60], failure(1301)])
+    terminal.send("stop me\n")
+    terminal.expect("hello wor")
+    terminal.send("\x03")  # Ctrl-C
+    terminal.expect("forgotten")
+    terminal.expect("> ")
+    terminal.send("something bad\n")
+    terminal.expect("1301")
+    terminal.expect("> ")
+    terminal.send("three\n")
+    terminal.expect("You said: three")
+    assert [m["content"] for m in sent(service)["messages"]][-2:] == ["You said: two 中文", "three"]
+    terminal.expect("> ")
+    terminal.send("/help\n")
+    terminal.expect("/clear")
+    terminal.expect("> ")
+    terminal.send("/clear\n")
+    terminal.expect("> ")
+    terminal.send("half a line\x03")
+    terminal.expect("> ")
+    terminal.send("four\n")
+    terminal.expect("You said: four")
+    assert sent(service)["messages"] == said[:1] + [{"role": "user", "content": "four"}]
+    terminal.expect("> ")
+    terminal.send("\x04")  # Ctrl-D
+    assert terminal.close() == 0 and os.listdir(str(tmp_path)) == []
+
+
+@needs_terminal
+def test_a_session_goes_on_at_the_terminal(service, tmp_path):
+    path = str(tmp_path / "talk")
+    assert run(service, "--session", path, "-s", "be kind", "one").out == b"You said: one\n"
+    terminal = Terminal(service, "--session", path)
+    terminal.expect("> ")
+    terminal.send("two\n")
+    terminal.expect("You said: two")
+    terminal.expect("> ")
+    terminal.send("\x04")
+    assert terminal.close() == 0
+    assert run(service, "--session", path, "three").out == b"You said: three\n"
+    texts = [message["content"] for message in sent(service)["messages"]]
+    assert texts == ["be kind", "one", "You said: one", "two", "You said: two", "three"]
+
+
+def test_sessions(service, tmp_path):
+    path = tmp_path / "talk"
+    words = ["--session", str(path)]
+    assert run(service, "one", *words).code == 0
+    assert sys.platform == "win32" or path.stat().st_mode & 0o777 == 0o600
+    before = path.read_bytes()
+    service.replies.extend([CUTS["reset"], failure(1301)])
+    assert [run(service, "lost", *words).code for _ in range(2)] == [8, 5] and path.read_bytes() == before
+    path.write_bytes(before + b'{"role": "user", "cont')  # the end of a write that was killed
+    assert run(service, "two", "-s", "late", *words).code == 0
+    assert path.read_bytes().startswith(before) and len(path.read_bytes().splitlines()) == 4
+    assert [m["content"] for m in sent(service)["messages"]] == ["late", "one", "You said: one", "two"]
+    for junk in (b"my diary\n", b'{"role": "pope", "content": "x"}\n', b"[1]\n", b'{"role": "us'):
+        path.write_bytes(junk)
+        done = run(service, "three", *words)
+        assert done.code == 2 and b"session" in done.err and path.read_bytes() == junk
+
+
+@needs_terminal
+def test_a_session_survives_kills(service, tmp_path):
+    path, rng = tmp_path / "talk", random.Random(3)
+    for turn in range(8):
+        process = subprocess.Popen(command("--session", str(path), "x" * 5000), env=environment(service),
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        wait_for(lambda turn=turn: len(service.requests) > turn)
+        time.sleep(rng.random() * 0.02)
+        process.kill()
+        process.wait()
+        lines = path.read_bytes().splitlines(True) if path.exists() else []
+        assert all(json.loads(line.decode()) for line in lines if line.endswith(b"\n"))
+    assert run(service, "--session", str(path), "last").code == 0
+    texts = [message["content"] for message in sent(service)["messages"]]
+    assert all(b == "You said: " + a for a, b in zip(texts[:-1:2], texts[1::2])) and len(texts) % 2 == 1
+
+
+ROWS = int(os.environ.get("GLM_TEST_ROWS", 1000))  # of a batch; by hand 10000
+
+
+def batch_of(path, count):
+    """A file of rows in both forms."""
+    with open(str(path), "w", encoding="utf-8") as file:
+        for number in range(count):
+            text = "row %d" % number
+            one = {"id": text, "prompt": text}
+            if number % 2:
+                body = {"model": "m", "messages": [{"role": "user", "content": text}]}
+                one = {"custom_id": text, "method": "POST", "url": "/v4/chat/completions", "body": body}
+            file.write(json.dumps(one) + "\n\n" * (number % 7 == 0) + "\n")
+
+
+def results(path):
+    with open(str(path), encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def test_a_batch_goes_on_after_kills(service, tmp_path):
+    rows, out, rng = tmp_path / "in", tmp_path / "out", random.Random(11)
+    batch_of(rows, ROWS)
+    words = ["--batch", str(rows), "-o", str(out), "-j", "4"]
+    lock, asked, busy, answer = threading.Lock(), [], [0, 0], service.answer
+
+    def counted(seen):
+        with lock:
+            busy[0] += 1
+            busy[1] = max(busy)
+            asked.append(json.loads(seen.body.decode())["messages"][-1]["content"])
+        time.sleep(0.001)
+        made = answer(seen)
+        with lock:
+            busy[0] -= 1
+        return made
+
+    service.answer, kills = counted, 0
+    while len(asked) < ROWS * 0.9:
+        process = subprocess.Popen(command(*words), env=environment(service), stdin=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+        goal = len(asked) + rng.randrange(ROWS // 4)
+        wait_for(lambda process=process, goal=goal: len(asked) > goal or process.poll() is not None)
+        kills += process.poll() is None
+        process.kill()
+        process.wait()
+        with open(str(out), "ab") as file:
+            file.write(b'{"custom_id": "row 1", "resp')  # and half a line, as a full disk would leave
+    assert run(service, *words).code == 0 and kills > 2
+    made = results(out)
+    assert sorted(row["custom_id"] for row in made) == sorted("row %d" % number for number in range(ROWS))
+    for row in made:
+        assert row["error"] is None and row["response"]["status_code"] == 200
+        assert row["response"]["body"]["choices"][0]["message"]["content"] == "You said: " + row["custom_id"]
+    assert busy[1] <= 4 and ROWS <= len(asked) <= ROWS + 4 * kills
+    count = len(asked)
+    done = run(service, *words)
+    assert done.code == 0 and len(asked) == count and b"%d of %d rows" % (ROWS, ROWS) in done.err
+
+
+def test_failures_of_a_batch(service, tmp_path):
+    rows, out = tmp_path / "in", tmp_path / "out"
+    batch_of(rows, 5)
+    words = ["--batch", str(rows), "-o", str(out), "-j", "1", "-s", "be kind", "-t", "0.5"]
+    again = [failure(1234, 500, retry_after=0)] * 4  # one try and three more
+    service.replies.extend([ask_reply(), failure(1214, 400, "bad row"), *again, ask_reply("😀\ud83d"), ask_reply()])
+    done = run(service, *words)
+    assert done.code == 1 and done.out == b"" and b"row 2" in done.err and b"4 of 5 rows" in done.err
+    made = {row["custom_id"]: row for row in results(out)}
+    assert sorted(made) == ["row 0", "row 1", "row 3", "row 4"]
+    assert made["row 1"]["error"]["code"] == "1214" and made["row 1"]["response"]["status_code"] == 400
+    assert made["row 1"]["response"]["body"]["error"]["message"] == "bad row" and made["row 0"]["error"] is None
+    assert sent(service, 0)["messages"][0] == {"role": "system", "content": "be kind"} and sent(service, 0)["temperature"] == 0.5
+    assert "stream" not in sent(service, 0) and len(service.requests) == 8
+    assert run(service, *words).code == 1 and len(service.requests) == 9  # only what failed for now
+    assert [row["custom_id"] for row in results(out)][-1] == "row 2"
+
+
+@pytest.mark.parametrize("answer, code", [(failure(1113, 429), 4), (failure(1000, 401), 3), (failure(1308, 429), 4)])
+def test_a_batch_stops_for_what_fails_all_rows(service, tmp_path, answer, code):
+    rows, out = tmp_path / "in", tmp_path / "out"
+    batch_of(rows, 50)
+    service.replies.extend([ask_reply()] * 10 + [answer])
+    done = run(service, "--batch", str(rows), "-o", str(out), "-j", "1")
+    assert done.code == code and len(service.requests) == 11 and len(results(out)) == 10
+    assert run(service, "--batch", str(rows), "-o", str(out)).code == 0 and len(results(out)) == 50
+
+
+BATCHES = [  # rows, what is in the output before, more options, words on stderr
+    ('{"id": 1, "prompt": "x"}\n{"id": "1", "prompt": "y"}\n', b"", [], "twice"),
+    ('{"id": 1, "prompt": "x"}\n{"prompt": "y"}\n', b"", [], "line 2"), ("diary\n", b"", [], "line 1"),
+    ('{"id": 1, "body": {"messages": []}}\n', b"", [], "line 1"), ('{"id": 1, "prompt": "x"}\n', b"diary\n", [], "-o"),
+    ('{"id": 1, "prompt": "x"}\n', b"", ["-j", "0"], "-j"), ('{"id": 1, "prompt": "x"}\n', b"", ["-j", "x"], "--jobs"),
+    ('{"id": 1, "prompt": "x"}\n', b"", ["-o", ""], "-o"), ('{"id": 1, "prompt": "x"}\n', b"", ["-t", "hot"], "temperature"),
+    ('{"id": 1, "prompt": "x"}\n', b"", ["--batch", "no/such"], "no/such"),
+    ('{"id": 1, "prompt": "x"}\n', b"", ["-o", "no/such/out"], "no/such/out"),
+]
+
+
+@pytest.mark.parametrize("text, before, more, words", BATCHES)
+def test_what_is_no_batch(service, tmp_path, text, before, more, words):
+    rows, out = tmp_path / "in", tmp_path / "out"
+    rows.write_text(text)
+    out.write_bytes(before)
+    done = run(service, "--batch", str(rows), "-o", str(out), *more)
+    assert done.code == 2 and words in done.err.decode() and not service.requests and out.read_bytes() == before
+    assert run(service, "--batch", str(rows), "-o", str(rows)).code == 2 and rows.read_text() == text
+
+
+def test_a_batch_of_other_endpoints(service, tmp_path):
+    rows, out = tmp_path / "in", tmp_path / "out"
+    row = {"custom_id": "e", "method": "POST", "url": "/v4/embeddings", "body": {"model": "m", "input": ["a", "bc"]}}
+    rows.write_text(json.dumps(row))
+    assert run(service, "--batch", str(rows), "-o", str(out)).code == 0
+    assert [one["embedding"][0] for one in results(out)[0]["response"]["body"]["data"]] == [1.0, 2.0]
+
+
+@needs_terminal
+def test_progress_on_a_terminal_is_one_line(service, tmp_path):
+    rows, out, answer = tmp_path / "in", tmp_path / "out", service.answer
+    batch_of(rows, 9)
+    service.answer = lambda seen: time.sleep(0.15) or answer(seen)
+    terminal = Terminal(service, "--batch", str(rows), "-o", str(out), "-j", "1")
+    text = terminal.expect("9 of 9 rows are final; 0 failed\r\n")
+    assert terminal.close() == 0 and text.count("\r\x1b[K") > 3 and text.count("\n") == 1
+
+
+@needs_terminal
+def test_a_full_disk_and_a_folder_that_is_read_only(service, tmp_path):
+    rows, out = tmp_path / "in", tmp_path / "out"
+    batch_of(rows, 20)
+    words = command("--batch", str(rows), "-o", str(out), "-j", "1")
+    done = subprocess.run(["sh", "-c", 'ulimit -f 1; exec "$@"', "sh"] + words, stderr=subprocess.PIPE,
+                          stdin=subprocess.DEVNULL, env=environment(service), timeout=20)
+    assert done.returncode == 1 and done.stderr.startswith(b"glm.py: ") and len(service.requests) < 20
+    assert run(service, *words[4:]).code == 0 and len(results(out)) == 20  # there is room again
+    with open("/dev/full", "wb") as full:
+        process = subprocess.Popen(command("Hi"), stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
+                                   env=environment(service))
+        assert b"No space" in process.communicate(timeout=20)[1] and process.returncode == 1
+    for path in ("/proc/talk", "/no/such/talk"):
+        done = run(service, "Hi", "--session", path)
+        assert done.code == 2 and path.encode() in done.err and done.out == b"You said: Hi\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such descriptors")
+def test_closed_descriptors(service):
+    for shut in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+        done = subprocess.run(["sh", "-c", '"$@" ' + shut, "sh"] + command("Hi"), stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, env=environment(service), timeout=20)
+        assert done.returncode == 0 and done.stderr == b"" and done.stdout == (b"" if ">&- 2" in shut or shut == ">&-" else b"You said: Hi\n")
+
+
+def checked(done):
+    """The points of --check by name."""
+    return dict((line[:10].strip(), line[11:]) for line in done.out.decode("utf-8").splitlines())
+
+
+def test_check(service, secure, tls):
+    points = checked(run(service, "--check"))
+    assert sorted(points) == sorted(glm.POINTS) and points["TLS"] == points["CA"] == points["handshake"] == "-"
+    assert points["Python"].startswith(sys.version.split()[0]) and points["key"] == "sent as it is"
+    assert re.match(r"[+-]\d+ s", points["clock"]) and "127.0.0.1:%d in" % service.port in points["connect"]
+    assert not any(seen.method == "POST" for seen in service.requests)  # so no tokens
+    done = run(service, "--check", "--base-url", secure.url, "--ca-file", tls[1], "--auth", "jwt")
+    assert done.code == 0 and checked(done)["handshake"] == "fine" and "signed" in checked(done)["key"]
+    assert "OpenSSL" in checked(done)["TLS"] and tls[1] in checked(done)["CA"]
+    done = run(service, "--check", "--base-url", secure.url)
+    assert done.code == 7 and "certificate" in checked(done)["handshake"] and checked(done)["key"] == "-"
+    done = run(service, "--check", GLM_API_KEY="wrong")
+    assert done.code == 3 and "FAILED" in checked(done)["key"] and "wrong" not in done.out.decode()
+    done = run(service, "--check", "--base-url", "http://127.0.0.1:%d" % closed_port())
+    assert done.code == 7 and "FAILED" in checked(done)["connect"] and checked(done)["clock"] == "-"
+    done = run(service, "--check", "--base-url", "http://no-such-host.invalid")
+    assert done.code == 7 and "FAILED" in checked(done)["DNS"]
+    via = "http://u:hush@127.0.0.1:%d" % service.port
+    done = run(service, "--check", "--base-url", "https://glm.test:%d/v1" % secure.port, "--proxy", via, "--ca-file", tls[1])
+    assert done.code == 0 and checked(done)["proxy"] == "proxy 127.0.0.1:%d" % service.port and b"hush" not in done.out
+    done = run(service, "--check", "--base-url", "zai", "--proxy", "socks5://x", GLM_API_KEY=None)
+    assert done.code == 7 and "proxy" in checked(done)["proxy"]
+    other = run(service, "--check", "--base-url", "https://api.z.ai:%d/v1" % secure.port, "--proxy", via, "--ca-file", tls[1], GLM_API_KEY=None)
+    assert other.code in (3, 7)
 
 
 # -- The file as a whole -----------------------------------------------------------------------
