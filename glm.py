@@ -759,10 +759,11 @@ def _connection_error(error: Any, request: Any, cut: Any = APIConnectionError) -
     if _late(error):
         limit = "total" if request.deadline.end <= time.monotonic() + 0.001 else request.phase
         return APITimeoutError(f"{limit} timeout [{request.where}]", retryable=limit == "connect")
-    text = f"{type(error).__name__}: {getattr(error, 'verify_message', '') or error}"
+    kind = type(error).__name__
+    text = f"{kind}: {getattr(error, 'verify_message', '') or error}"
     where, connecting = f" [{request.phase}, {request.where}]", request.phase == "connect"
     if isinstance(error, gaierror): return APIConnectionError("no such host name: " + text + where)
-    if "SSL" in text and "certificate" in text.lower():
+    if kind[:3] in ("SSL", "Cer") and "certificate" in text.lower():  # 3.6: CertificateError
         advice = "if you trust its issuer, name the issuer's file: ca_file= or REQUESTS_CA_BUNDLE"
         return APIConnectionError(f"TLS certificate refused: {text}; {advice}{where}")
     lasting = isinstance(error, ValueError) or ("SSL" in text and "EOF" not in text)

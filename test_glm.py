@@ -365,6 +365,7 @@ import copy
 import pickle
 import random
 import select
+import shlex
 import shutil
 import signal
 import subprocess
@@ -2916,6 +2917,33 @@ def test_the_readmes_python_runs(service, tmp_path, number):
     assert done.returncode == 0 and not done.stderr, done.stderr.decode()
     assert done.stdout or "print" not in block or "def work" in block
     assert ("You said" in done.stdout.decode("utf-8")) == any(w in block for w in ("ask(", "thinking", "messages.append"))
+
+
+@needs_terminal
+def test_the_readmes_transcripts(service, tmp_path):
+    for block in re.findall(r"```console\n(.*?)```", README, re.S):
+        code = 0
+        for part in re.split(r"(?m)^\$ ", block)[1:]:
+            line, _, expected = part.partition("\n")
+            line = line.replace("python3 glm.py", " ".join(map(shlex.quote, command()))).replace("$?", str(code))
+            done = subprocess.run(line, shell=True, cwd=str(tmp_path), env=environment(service), stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20)
+            code = done.returncode
+            pattern = re.escape(expected).replace(re.escape("..."), ".+")
+            assert re.match(pattern + "$", done.stdout.decode("utf-8")), (line, done.stdout)
+
+
+@needs_terminal
+def test_the_readmes_conversation(service):
+    first, *lines = re.findall(r"```terminal\n(.*?)```", README, re.S)[0].splitlines()
+    terminal = Terminal(service, *shlex.split(first)[3:])
+    for line in lines:
+        terminal.expect(line[:2] if line.startswith("> ") else line)
+        if line.startswith("> "):
+            terminal.send(line[2:] + "\n")
+    terminal.expect("> ")
+    terminal.send("\x04")
+    assert terminal.close() == 0
 
 
 def test_the_readmes_commands(tmp_path):
