@@ -589,7 +589,7 @@ class _Response:
             self.headers.clear()
             for line in lines:
                 name, _, value = line.partition(":")
-                name, value = name.lower(), value.strip()
+                name, value = name.strip().lower(), value.strip()
                 if self.headers.setdefault(name, value) != value and name in FRAMING:
                     raise ConnectionError(f"two different {name} headers")
         coding = self.headers.get("transfer-encoding", "identity").lower()

@@ -362,6 +362,7 @@ if __name__ == "__main__":
     raise SystemExit(main(sys.argv[1:]))
 
 import copy
+import gzip
 import pickle
 import random
 import select
@@ -376,6 +377,7 @@ import pytest
 HERE = os.path.dirname(os.path.abspath(__file__))
 MESSAGES = [{"role": "user", "content": "Hi"}]
 LINUX = sys.platform.startswith("linux")
+FUZZ = int(os.environ.get("GLM_TEST_FUZZ", 2000))  # mutated replies, and calls of the soak
 
 
 @pytest.fixture(autouse=True)
@@ -2827,6 +2829,96 @@ def test_check(service, secure, tls):
     assert done.code == 7 and "proxy" in checked(done)["proxy"]
     other = run(service, "--check", "--base-url", "https://api.z.ai:%d/v1" % secure.port, "--proxy", via, "--ca-file", tls[1], GLM_API_KEY=None)
     assert other.code in (3, 7)
+
+
+def mutated(rng, data):
+    """Bytes with one to three accidents."""
+    for _ in range(rng.randrange(1, 4)):
+        at, size = rng.randrange(len(data) + 1), rng.choice((1, 1, 2, 9, 300))
+        piece = rng.choice((b"", b"\0", b"\r\n", b"\n\n", b"0\r\n\r\n", b"data: ", b"[DONE]", b"{}", b'"error":', b"\xff\xfe",
+                            b"9" * 30, b"-1", b"ffffffff\r\n", data[at : at + size], bytes([rng.randrange(256)])))
+        kind = rng.randrange(4)
+        data = (data[:at] + piece + data[at:], data[:at] + piece + data[at + size :], data[:at], data[at:] + data[:at])[kind]
+    return data
+
+
+def test_mutated_replies_give_results_or_errors_of_ours(service):
+    rng, client = random.Random(20261121), glm.GLM(KEY, service.url, max_retries=0, timeout=glm.Timeout(total=1))
+    bodies = [ask_reply(), failure(1302, 429, retry_after=1), stream(events(*ANSWER)), stream(events(*ANSWER), sizes=5), stream(events(*ANSWER), chunked=False),
+              reply(gzip.compress(ask_reply().partition(b"\r\n\r\n")[2]), content_encoding="gzip"), reply(b"<html>", 502)]
+    calls = (lambda: ask(client), lambda: list(ask(client, stream=True)), lambda: client.request("GET", "/x", reply="bytes"),
+             lambda: b"".join(client.files.content("f").iter_bytes()), lambda: client.ask("Hi", model="m"))
+    seen = {}
+    for turn in range(FUZZ):
+        service.replies.append([mutated(rng, rng.choice(bodies)), CLOSE])
+        start = time.monotonic()
+        try:
+            kind = type(rng.choice(calls)()).__name__
+        except glm.GLMError as error:
+            kind = type(error).__name__
+            repr((error, str(error), error.partial))
+        assert time.monotonic() - start < 2, turn
+        seen[kind] = seen.get(kind, 0) + 1
+    client.close()
+    assert len(seen) > 6, seen
+
+
+SOAK = r"""
+import gc, os, resource, sys
+sys.path.insert(0, sys.argv[1])
+import glm
+gc.disable()
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+client, sizes, count = glm.GLM(sys.argv[3], sys.argv[2], max_retries=0), [], int(sys.argv[4])
+for turn in range(count):
+    assert client.ask("a%d" % turn, model="m") == "You said: a%d" % turn
+    if turn % 10 == 0:
+        for piece in client.stream("b%d" % turn, model="m"):
+            break
+    if turn % 100 == 0:
+        client.with_options(max_retries=1), glm.GLM(sys.argv[3], sys.argv[2]).ask("c", model="m")
+    if turn % (count // 5) == 0:
+        with open("/proc/self/statm") as file:
+            sizes.append(int(file.read().split()[1]) * 4)
+print(sizes[1], sizes[-1], len(os.listdir("/proc/self/fd")))
+"""
+
+
+@pytest.mark.skipif(not LINUX, reason="reads /proc")
+def test_long_runs_stay_flat_in_memory_and_files(service):
+    service.requests = deque(maxlen=9)
+    words = [sys.executable, "-c", SOAK, HERE, service.url, KEY, str(FUZZ)]
+    early, late, files = map(int, subprocess.check_output(words, env=environment()).split())
+    assert late < early + 1500 and files < 20  # kilobytes
+
+
+CLOCKS = r"""
+import sys, time
+sys.path.insert(0, sys.argv[1])
+import glm
+client, real = glm.GLM(sys.argv[3], sys.argv[2], auth="jwt", max_retries=0), time.time
+for jump in (0, 36000, -86400, 7, 0, 3e8, -3e8):
+    time.time = lambda: real() + jump
+    assert client.ask("x", model="m") == "You said: x", jump
+print("fine")
+"""
+
+
+def test_a_clock_that_jumps(service):
+    done = subprocess.run([sys.executable, "-c", CLOCKS, HERE, service.url, KEY], env=environment(), stdout=subprocess.PIPE)
+    assert done.stdout == b"fine\n" and len(service.requests) <= 14
+
+
+HOSTILE = ["", " ", "http://", "://", "socks5h://u:p@x:1", "http://[::1", "http://x:99999", "http://x:y@", "x y", "\\\\corp", "%zz", "http://\u4e2d", "direct://"]
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_hostile_variables_break_neither_import_nor_loopback(service, monkeypatch, value):
+    for name in ("http_proxy", "HTTPS_PROXY", "ALL_PROXY", "no_proxy", "SSL_CERT_DIR"):
+        monkeypatch.setenv(name, value)
+    assert ask(glm.GLM(KEY, service.url)).choices
+    error = caught(lambda: ask(glm.GLM(KEY, "http://no-such-host.invalid/v1", max_retries=0, timeout=2)))
+    assert isinstance(error, glm.APIConnectionError) and "u:p" not in str(error)
 
 
 # -- The file as a whole -----------------------------------------------------------------------
