@@ -573,6 +573,7 @@ class _Response:
     def __init__(self, wire: _Wire, method: str, pool: "List[_Wire]") -> None:
         import re
         self.wire, self.pool, self.data, self.status = wire, pool, b"", 0
+        self.body: Any = None
         self.headers: Dict[str, str] = {}
         while self.status < 200:  # 100 Continue and the like may come first
             found = re.search(b"\r?\n\r?\n", self.data)
@@ -598,25 +599,25 @@ class _Response:
         length = "0" if empty else self.headers.get("content-length", "") * (coding == "identity")
         if coding not in ("identity", "chunked") or not (length or "0").isdecimal():
             raise ConnectionError(f"unknown framing: {coding[:40]} {length[:40]}")
-        chunked = coding == "chunked" and not empty
+        self.chunked, self.size = coding == "chunked" and not empty, length
         keeps = self.headers.get("connection", "close" if version == "HTTP/1.0" else "").lower()
-        self.kept = "close" not in keeps and bool(chunked or length)
-        self.over, self.body = False, self.chunks() if chunked else self.plain(length)
+        self.kept = "close" not in keeps and bool(self.chunked or length)
+        self.over = False
 
     def more(self) -> None:
         fresh = self.wire.recv()
         if not fresh: raise ConnectionError("the connection ended before its reply did")
         self.data += fresh
 
-    def plain(self, length: str) -> "Iterator[bytes]":
+    def plain(self) -> "Iterator[bytes]":
         """A body of known length, or one that lasts until the server closes."""
-        left = int(length or 0)
-        while left or not length:
-            if length and not self.data: self.more()
+        left = int(self.size or 0)
+        while left or not self.size:
+            if self.size and not self.data: self.more()
             block = self.data or self.wire.recv()
             if not block: break
-            block, self.data = (block[:left], block[left:]) if length else (block, b"")
-            left -= len(block) if length else 0
+            block, self.data = (block[:left], block[left:]) if self.size else (block, b"")
+            left -= len(block) if self.size else 0
             yield block
         self.over = True
 
@@ -650,10 +651,12 @@ class _Response:
 
     def read1(self, size: int) -> bytes:
         """The next block of the body, b"" at its end; what ends before that raises."""
+        if self.body is None: self.body = self.chunks() if self.chunked else self.plain()
         return next(self.body, b"")
 
     def close(self) -> None:
         """Keep the connection if the reply was read to its end, else close it."""
+        self.body = None  # else they hold each other until a collection
         wire = self.__dict__.pop("wire", None)  # atomic: two threads may close
         if wire is None: return
         if not (self.over and self.kept) or self.data: wire.hang_up()
