@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Optional, Tuple, Type, Union, overload
 else:
     Any = object
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 # -- Constants ---------------------------------------------------------------------------------
 
@@ -1574,14 +1574,12 @@ def _parse(argv: "List[str]") -> Any:
         name = names.get(name, name)[2:]
         key = name.replace("-", "_")
         args[key] = [*args[key], value] if isinstance(args[key], list) else name in flags or value
+    args["proxy"] = args["proxy"] != "off" and args["proxy"]  # False is for none at all
     return args
 
 def _number(text: "Optional[str]", name: str, kind: "Callable[[str], Any]" = float) -> Any:
     try: return None if text is None else kind(text)
     except ValueError: raise GLMValueError(f"{name}: not a number: {text}") from None
-
-def _read(path: str) -> bytes:
-    with open(path, "rb") as file: return file.read()
 
 def _plain(data: bytes) -> str:
     """Text in UTF-8, UTF-16 with its mark, or the locale's coding."""
@@ -1645,7 +1643,7 @@ class _Session:
         import json
         self.messages: List[Any] = []
         self.path, self.size = path, 0
-        data = _read(path) if path and os.path.exists(path) else b""
+        data = _content(path) if path and os.path.exists(path) else b""
         for line in data.splitlines(True):
             whole = line.endswith(b"\n")
             try:
@@ -1675,16 +1673,14 @@ class _Session:
         self.messages = [message for message in self.messages[:1] if message["role"] == "system"]
         self.size = self.saved = 0
 
-def _proxy(args: Any) -> Any: return False if args.proxy == "off" else args.proxy
-
 def _client(args: Any, opener: Any = None, keyless: bool = False) -> GLM:
     """The client that the options describe; keyless: with '-' where a key is missing."""
-    key = _Secret(_plain(_read(args.key_file))) if args.key_file else None
+    key = _Secret(_plain(_content(args.key_file))) if args.key_file else None
     total = (args.timeout or "").startswith("total=")
     seconds = _number(args.timeout and args.timeout[6 * total :], "--timeout")
     options = {"auth": args.auth, "ca_file": args.ca_file, "opener": opener,
                "timeout": Timeout(total=seconds) if total or seconds is None else seconds,
-               "proxy": _proxy(args)}
+               "proxy": args.proxy}
     try: return GLM(key, args.base_url, **options)
     except GLMValueError as error:
         if not keyless or error.status_code != 401: raise
@@ -1884,7 +1880,7 @@ def _points(client: GLM, args: Any, problem: "Optional[GLMError]") -> "Iterator[
     yield ssl.OPENSSL_VERSION if tls else "-"
     yield ", ".join(filter(None, roots)) or "none: name the issuer's with --ca-file"
     port = parts.port or (443 if tls else 80)
-    route = choose_proxy(parts.scheme, host, port, _proxy(args))
+    route = choose_proxy(parts.scheme, host, port, args.proxy)
     yield route[3][5:] if route else "none"
     host, port = route[:2] if route else (host, port)
     found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
