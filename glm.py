@@ -1780,7 +1780,7 @@ def _finished(path: str) -> "Tuple[Dict[str, bool], int]":
     import json
     held: Dict[str, bool] = {}
     size = 0
-    if not os.path.exists(path): return held, size
+    if not os.path.isfile(path): return held, size  # /dev/full has no end
     with open(path, "rb") as file:
         for line in file:
             if line[-1:] != b"\n": break  # the rest of a write that was killed
@@ -1845,7 +1845,7 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
                 notes.append(f"glm.py: {row[0]}: {error}\n")
 
     with open(args.output, "ab", 0) as file:  # no buffer: a kill loses at most half a line
-        file.truncate(size)
+        if size < file.tell(): file.truncate(size)
         threads = [threading.Thread(target=work, daemon=True) for _ in range(jobs)]
         for thread in threads: thread.start()
         shown = 0.0 if log.terminal else time.monotonic()

@@ -2783,6 +2783,7 @@ def test_a_full_disk_and_a_folder_that_is_read_only(service, tmp_path):
                           stdin=subprocess.DEVNULL, env=environment(service), timeout=20)
     assert done.returncode == 1 and done.stderr.startswith(b"glm.py: ") and len(service.requests) < 20
     assert run(service, *words[4:]).code == 0 and len(results(out)) == 20  # there is room again
+    assert run(service, "--batch", str(rows), "-o", "/dev/full").code == 1 and run(service, "--batch", str(rows), "-o", "/dev/null").code == 0
     with open("/dev/full", "wb") as full:
         process = subprocess.Popen(command("Hi"), stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
                                    env=environment(service))
