@@ -36,13 +36,13 @@ BASE_URLS = {
     "zai-coding": "https://api.z.ai/api/coding/paas/v4",
 }
 KEYS = ("GLM_API_KEY", "ZAI_API_KEY", "ZHIPUAI_API_KEY", "ZHIPU_API_KEY")
-BASES = ("GLM_BASE_URL", "ZAI_BASE_URL", "ZHIPUAI_BASE_URL")  # a family has three letters alike
-AGENT = "glm.py/" + __version__
+BASES = ("GLM_BASE_URL", "ZAI_BASE_URL", "ZHIPUAI_BASE_URL")  # family: the first 3 letters
+USER_AGENT = "glm.py/" + __version__
 TEXT_MODEL, IMAGE_MODEL = "glm-4.7-flash", "glm-4.6v-flash"  # they cost nothing
 TOKEN_TTL, CLOCK_SKEW = 210, 30  # seconds: a token's life, how wrong a clock may be unrepaired
 IDLE, DRAIN = 30.0, 0.2  # seconds: trust in an idle connection, what may follow [DONE]
 MAX_RETRY_AFTER = 60.0  # seconds; a server that asks for more gets no second request
-FRAMING = ("content-length", "transfer-encoding")
+FRAMING_HEADERS = ("content-length", "transfer-encoding")
 MAX_LINE, MAX_REPLY, MAX_SHOWN = 16 << 20, 256 << 20, 200  # bytes, bytes, characters
 
 ErrorCode = namedtuple("ErrorCode", "status retry exit zh en")
@@ -123,7 +123,7 @@ def explain(code: "Union[str, int]") -> str:
 # -- Errors ------------------------------------------------------------------------------------
 
 class GLMError(Exception):
-    """Base of all errors here. They pickle; a fact that does not apply is None."""
+    """Base of all errors here. They pickle; facts that do not apply are None."""
     status_code: "Optional[int]" = None; code: "Optional[str]" = None
     request_id: "Optional[str]" = None; finish_reason: "Optional[str]" = None
     retryable = False
@@ -160,7 +160,7 @@ STATUS_ERRORS: "Dict[int, Type[APIStatusError]]" = {
     404: NotFoundError, 429: APIReachLimitError, 503: APIServerFlowExceedError,
 }
 
-def _bare(error: BaseException) -> BaseException:
+def _traceless(error: BaseException) -> BaseException:
     """The error as a cause without its traceback, whose frames hold what was sent."""
     error.__traceback__ = error.__cause__ = error.__context__ = None
     return error
@@ -279,7 +279,7 @@ def _encode(value: Any) -> bytes:
         import json
         return json.dumps(value).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise GLMValueError(f"the request is not JSON: {error}") from _bare(error)
+        raise GLMValueError(f"the request is not JSON: {error}") from _traceless(error)
 
 def _mapping(value: Any, what: str) -> "Dict[str, Any]":
     """A copy of what the caller gave as a dict, or None."""
@@ -371,7 +371,7 @@ def _events(blocks: "Iterable[bytes]") -> "Iterator[str]":
             if event[:6] == "data: " and "\n" not in event: yield event[6:]
             else: yield from _event(event)
     text = rest.decode("utf-8", "replace").lstrip(start)
-    for data in _event(text):  # no cut ends so: the line or the JSON is closed
+    for data in _event(text):  # the rest, if its last line or JSON is complete
         if text.endswith("\n") or data == "[DONE]" or data[-1:] in ("}", ">"): yield data
 
 # -- Time --------------------------------------------------------------------------------------
@@ -532,16 +532,10 @@ class _Wire:
         if hasattr(socket, "TCP_KEEPIDLE"):
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
 
-    def start_tls(self, context: Any, host: str) -> None:
-        self.sock.settimeout(self.deadline.left())
-        options = {"server_hostname": host, "do_handshake_on_connect": False}
-        self.sock = context.wrap_socket(self.sock, **options)
-        self.sock.do_handshake()
-
     def recv(self) -> bytes:
         self.sock.settimeout(self.deadline.left())
         data: bytes = self.sock.recv(self.size)
-        self.size = 65536 if len(data) == self.size else 4096  # what waits holds little memory
+        self.size = 65536 if len(data) == self.size else 4096  # idle streams hold little
         self.heard = self.heard or bool(data)
         return data
 
@@ -591,7 +585,7 @@ class _Response:
             for line in lines:
                 name, _, value = line.partition(":")
                 name, value = name.strip().lower(), value.strip()
-                if self.headers.setdefault(name, value) != value and name in FRAMING:
+                if self.headers.setdefault(name, value) != value and name in FRAMING_HEADERS:
                     raise ConnectionError(f"two different {name} headers")
         coding = self.headers.get("transfer-encoding", "identity").lower()
         empty = self.status in (204, 304) or method == "HEAD"
@@ -645,7 +639,9 @@ class _Response:
                 raise ConnectionError(f"no chunk: {line[:40]!r}")
             if size: self.more()
         while not self.over:  # trailers, and a blank line
-            while b"\n" not in self.data: self.more()
+            while b"\n" not in self.data:
+                if len(self.data) > 65536: raise ConnectionError("a trailer of over 64 KB")
+                self.more()
             line, _, self.data = self.data.partition(b"\n")
             self.over = not line.strip()
 
@@ -666,7 +662,8 @@ class _Response:
 
     def stop(self) -> None:
         """End the wait of another thread for data: shutdown wakes it, where close would not."""
-        self.wire.sock.shutdown(2)
+        try: self.wire.sock.shutdown(2)
+        except (AttributeError, OSError): pass  # it is over
 
 class _KeepAlive:
     """The only handler of our urllib opener: no redirects, no file:, and connections are kept."""
@@ -677,9 +674,9 @@ class _KeepAlive:
         parts = urlsplit(base)
         self.tls, self.host = parts.scheme == "https", parts.hostname or ""
         self.port = parts.port or (443 if self.tls else 80)
-        self.proxy, self.ca_file, self.context, self.pid = proxy, ca_file, None, 0
-        self.quick = not ca_file  # until a certificate asks for all the roots
+        self.proxy, self.ca_file, self.pid = proxy, ca_file, 0
         self.route: Any = None
+        self.trust: Any = None  # the TLS context, and whether it is the quick one
         self.kept: List[_Wire] = []  # append and pop need no lock
 
     def add_parent(self, parent: Any) -> None: pass
@@ -690,11 +687,13 @@ class _KeepAlive:
         """Send a request; its connection goes with the reply, which gives it back."""
         if self.pid != os.getpid():  # a fork's sockets are its parent's
             self.route = choose_proxy(request.type, self.host, self.port, self.proxy)
+            login = self.route and self.route[2]
+            self.login = {"Proxy-Authorization": login} if login else {}
             self.pid, self.kept = os.getpid(), []
         target, headers = request.selector, {"Host": request.host, **request.unredirected_hdrs}
         if self.route:
             request.where += self.route[3]
-            if not self.tls: target, headers = request.full_url, self.login(headers)
+            if not self.tls: target, headers = request.full_url, {**headers, **self.login}
         while True:
             try: wire, fresh = self.kept.pop(), False
             except IndexError: wire, fresh = self.connect(request), True
@@ -708,9 +707,6 @@ class _KeepAlive:
                 if fresh or wire.heard or _late(error) or not isinstance(error, OSError): raise
 
     https_open = http_open
-
-    def login(self, headers: "Dict[str, str]") -> "Dict[str, str]":
-        return {**headers, "Proxy-Authorization": self.route[2]} if self.route[2] else headers
 
     def exchange(self, wire: _Wire, method: str, target: str, headers: "Dict[str, str]",
                  body: "Optional[bytes]" = None) -> _Response:
@@ -729,41 +725,47 @@ class _KeepAlive:
 
     def connect(self, request: Any) -> _Wire:
         request.phase = "connect"
-        if self.tls and self.context is None:
-            self.context, self.quick = _tls_context(self.ca_file, self.quick)
+        if self.tls and not self.trust: self.trust = _tls_context(self.ca_file, not self.ca_file)
+        context: Any
+        context, quick = self.trust or (None, False)  # another thread may change it meanwhile
         host, port = self.route[:2] if self.route else (self.host, self.port)
         wire = _Wire(host, port, _Deadline(request.limits.connect, None, request.deadline.end))
         try:
             if self.tls and self.route:
                 name = f"{self.host if ':' not in self.host else '[' + self.host + ']'}:{self.port}"
-                reply = self.exchange(wire, "CONNECT", name, self.login({"Host": name}))
+                reply = self.exchange(wire, "CONNECT", name, {"Host": name, **self.login})
                 if reply.status != 200:
                     raise APIConnectionError(
                         f"CONNECT refused: HTTP {reply.status} {reply.reason:.80} "
                         f"[{request.where}]", status_code=reply.status,
                         retryable=reply.status >= 500)
-            if self.tls: wire.start_tls(self.context, self.host)
+            if self.tls:
+                wire.sock.settimeout(wire.deadline.left())
+                wire.sock = context.wrap_socket(wire.sock, server_hostname=self.host)
         except BaseException as error:
             wire.hang_up()
-            if not self.quick or getattr(error, "reason", "") != "CERTIFICATE_VERIFY_FAILED": raise
-            self.context, self.quick = None, False
+            if not quick or getattr(error, "reason", "") != "CERTIFICATE_VERIFY_FAILED": raise
+            self.trust = _tls_context(self.ca_file, False)
             return self.connect(request)
         return wire
 
-def _late(error: BaseException) -> bool:
-    import socket
-    return isinstance(error, (socket.timeout, TimeoutError))
+def _late(error: BaseException) -> bool:  # before 3.10 socket.timeout is a class of its own
+    return isinstance(error, TimeoutError) or type(error).__name__ == "timeout"
+
+def _hide(request: Any, text: str) -> str:
+    """Text of a server without the key, which some echo."""
+    sent = _Secret(request.get_header("Authorization", "")[7:])
+    return text.replace(sent, "***") if len(sent) >= 12 else text  # shorter ones are words
 
 def _connection_error(error: Any, request: Any, cut: Any = APIConnectionError) -> GLMError:
     """What the network did, as an error that says in which phase, to whom and through what."""
     from socket import gaierror
-    if isinstance(error, GLMError): return error
     if isinstance(getattr(error, "reason", None), OSError): error = error.reason  # of URLError
     if _late(error):
         limit = "total" if request.deadline.end <= time.monotonic() + 0.001 else request.phase
         return APITimeoutError(f"{limit} timeout [{request.where}]", retryable=limit == "connect")
     kind = type(error).__name__
-    text = f"{kind}: {getattr(error, 'verify_message', '') or error}"
+    text = _hide(request, f"{kind}: {getattr(error, 'verify_message', '') or error}")
     where, connecting = f" [{request.phase}, {request.where}]", request.phase == "connect"
     if isinstance(error, gaierror): return APIConnectionError("no such host name: " + text + where)
     if kind[:3] in ("SSL", "Cer") and "certificate" in text.lower():  # 3.6: CertificateError
@@ -782,7 +784,7 @@ class _Reply:
         self.status: int = getattr(response, "status", None) or response.code
 
     def blocks(self, cut: Any = APIConnectionError, cap: float = MAX_REPLY) -> "Iterator[bytes]":
-        """Yield the body as it comes; where it ends before its end, raise cut."""
+        """Yield the body as it comes; one that is cut short raises the class cut."""
         response, packed, size = self.response, None, 0
         read = getattr(response, "read1", None) or response.read
         coding = (self.headers.get("content-encoding") or "identity").lower()
@@ -801,8 +803,9 @@ class _Reply:
                     if part: yield part
             cut_short = packed and (packed.unused_data or not packed.eof)
             if cut_short or getattr(response, "length", None): raise EOFError("the reply is cut")
+        except GLMError: raise
         except Exception as error:
-            raise _connection_error(error, self.request, cut) from _bare(error)
+            raise _connection_error(error, self.request, cut) from _traceless(error)
         finally: response.close()
 
     def bytes(self) -> bytes: return b"".join(self.blocks())
@@ -820,7 +823,7 @@ class _Reply:
     def completion(self) -> Any:
         body = self.json()
         try:
-            for choice in body["choices"]: _mend(choice["message"])
+            for choice in body["choices"]: _text_arguments(choice["message"])
             ends = [choice.get("finish_reason") for choice in body["choices"]]
             if not ends: raise KeyError
         except (TypeError, KeyError, AttributeError):
@@ -829,13 +832,8 @@ class _Reply:
             raise StreamInterruptedError(BROKEN, partial=body, retryable=True)
         return body
 
-    def hide(self, text: str) -> str:
-        """The text of an error without the key, which some servers echo."""
-        sent = _Secret(self.request.get_header("Authorization", "")[7:])
-        return text.replace(sent, "***") if len(sent) >= 12 else text  # shorter ones are words
-
     def invalid(self, what: str, text: str) -> GLMError:
-        text = self.hide(text)[:MAX_SHOWN]
+        text = _hide(self.request, text)[:MAX_SHOWN]
         shown = f"HTTP {self.status}, but {what}: {text!r} [{self.request.where}]"
         return APIResponseValidationError(shown, status_code=self.status, body=text)
 
@@ -843,7 +841,7 @@ class _Reply:
         """What the server said, as the error of its business code, else of its HTTP status."""
         try:
             data = _encode(body) if body else self.bytes()
-            body = self.hide(data.decode("utf-8", "replace")).strip()
+            body = _hide(self.request, data.decode("utf-8", "replace")).strip()
             body = _decode(body)
         except (ValueError, APIResponseError): body = body or ""
         fields: Any = body if isinstance(body, dict) else {}
@@ -852,7 +850,7 @@ class _Reply:
         if row: kind = row.status or kind
         elif kind < 400 and len(code) == 3 and code.isdecimal() and code >= "4": kind = int(code)
         named = fields.get("request_id") or self.headers.get("x-request-id")
-        named = str(named or self.headers.get("x-log-id") or "")[:80]
+        named = _hide(self.request, str(named or self.headers.get("x-log-id") or ""))[:80]
         parts = [" ".join((text or str(body)).split())[:MAX_SHOWN] or "an empty body"]
         own = code != str(self.status)  # others repeat the status as code; that is no news
         parts += [explain(code)] * bool(row and own) + self.request.hints(kind, code, self.headers)
@@ -860,7 +858,7 @@ class _Reply:
         said += f" [{self.request.where}{', request ' + named if named else ''}]"
         cls = STATUS_ERRORS.get(kind, APIInternalError if kind >= 500 else APIStatusError)
         return cls(
-            self.hide(said), status_code=self.status, body=body, code=code or None,
+            _hide(self.request, said), status_code=self.status, body=body, code=code or None,
             request_id=named or None, date=_date(self.headers.get("date")),
             retry_after=_retry_after(self.headers),
             retryable=row.retry == "yes" if row else kind in (408, 429) or kind >= 500,
@@ -868,7 +866,7 @@ class _Reply:
 
 BROKEN = "the service broke off (finish_reason network_error)"
 
-def _mend(message: Any) -> Any:
+def _text_arguments(message: Any) -> Any:
     """A message or delta whose tools' arguments are text: some servers send objects."""
     import json
     for call in message.get("tool_calls") or ():
@@ -938,11 +936,11 @@ class Stream:
         try:
             chunk = _decode(data)
             names = [*chunk]
-            if names != self._names:  # most events have those of the event before
-                plain = "choices" in names and not chunk.get("error")
+            if names != self._names or "usage" in chunk:  # most events are like the one before
+                plain = "choices" in names and "error" not in names
                 if not plain and _find_error(chunk): raise self._reply.error(chunk)
                 self._head.update({name: chunk[name] for name in names if chunk[name] is not None})
-                self._names = names if plain and "error" not in names else []
+                self._names = names if plain else []
             for choice in chunk.get("choices") or ():
                 delta = choice.get("delta")
                 if not delta:  # nothing, or a whole answer
@@ -952,7 +950,7 @@ class Stream:
                     self._answers[index] = {
                         "text": [], "thought": [], "calls": {}, "finish_reason": None}
                 if text: self._answers[index]["text"].append(text)
-                if not text or len(choice) != 2 or len(delta) > 1 + ("role" in delta):
+                if not text or choice.get("finish_reason") or len(delta) > 1 + ("role" in delta):
                     self._merge(self._answers[index], delta, choice)
         except GLMError: raise
         except (ValueError, TypeError, AttributeError, LookupError):
@@ -964,7 +962,7 @@ class Stream:
         thought = delta.get("reasoning_content") or delta.get("reasoning")
         if thought: answer["thought"].append(thought)
         calls = answer["calls"]
-        for call in _mend(delta).get("tool_calls") or ():
+        for call in _text_arguments(delta).get("tool_calls") or ():
             key, given = call.get("index"), call.get("function") or {}
             if key is None:  # a new call has an id; without one it goes on with the last
                 key = len(calls) if call.get("id") else max(len(calls) - 1, 0)
@@ -1128,6 +1126,8 @@ def _method(name: str, verb: str, path: str, kind: str = "json") -> Any:
         fields.update(zip(holes, args))
         if len(args) > len(holes) or not set(holes) <= set(fields):
             raise TypeError(f"{name}: takes {', '.join(holes) or 'nothing'}, and fields by name")
+        if {str(fields[hole]) for hole in holes} & {"", ".", ".."}:
+            raise GLMValueError(f"{name}: {', '.join(holes)} must name something")
         where = path.format(**{hole: quote(str(fields.pop(hole)), "") for hole in holes})
         files = {"file": fields.pop("file", None)} if kind == "form" else None
         fields = {key: value for key, value in fields.items() if value is not None}
@@ -1135,7 +1135,7 @@ def _method(name: str, verb: str, path: str, kind: str = "json") -> Any:
         reply = "stream" if fields.get("stream") else kind.replace("form", "json")
         return self._client.request(
             verb, where, (fields or None) if verb == "POST" else None, files=files, reply=reply,
-            query=fields if verb == "GET" else None, timeout=timeout, extra_headers=extra_headers)
+            query=fields if verb != "POST" else None, timeout=timeout, extra_headers=extra_headers)
 
     method.__name__, method.__qualname__ = name.rpartition(".")[2], name
     method.__doc__ = f"{verb} {path}: {', '.join([*holes, 'its fields by name'])}."
@@ -1163,16 +1163,13 @@ def load_env(path: str = ".env") -> "Dict[str, str]":
 
     Returns what it holds, nothing if there is no such file.
     """
-    held: Dict[str, str] = {}
-    if not os.path.exists(path): return held
+    import re
+    if not os.path.exists(path): return {}
+    row = r"""^\s*(?:export\s+)?([^\s#=]+)\s*=[ \t]*(?:'([^'\n]*)'|"([^"\n]*)"|(.*?)(?: #.*)?$)"""
     try:
-        for line in _content(path).decode("utf-8-sig").split("\n"):
-            name, found, value = line.strip().partition("=")
-            name, value = name.replace("export ", "", 1).strip(), value.strip()
-            quoted = value[:1] in ("'", '"') and value[:1]
-            if found and name and name[0] != "#":
-                held[name] = value[1:].split(quoted)[0] if quoted else value.split(" #")[0].rstrip()
-                os.environ.setdefault(name, held[name])
+        rows = re.findall(row, _content(path).decode("utf-8-sig"), re.M)
+        held = {name: "".join(values).strip() for name, *values in rows}
+        for name in held: os.environ.setdefault(name, held[name])
     except ValueError: raise GLMValueError(f"{path}: not UTF-8, or with NUL characters") from None
     return held
 
@@ -1256,32 +1253,37 @@ class GLM:
                  default_headers: "Optional[Mapping[str, str]]" = None, proxy: Any = None,
                  ca_file: "Optional[str]" = None, opener: Any = None) -> None:
         api_key = api_key and _Secret(api_key)  # first: no frame may hold it bare
+        proxy = _Secret(proxy) if isinstance(proxy, str) else proxy  # with a password, maybe
         default_headers = _headers({}, default_headers)
         options = dict(locals())
         self.__setstate__({name: options[name] for name in options if name != "self"})
         self._check_key()
 
     def __setstate__(self, options: Any) -> None:
-        self._options, self.base_url = options, _base_url(options["base_url"])
+        self.base_url = _base_url(options["base_url"])
+        self._options = {**options, "base_url": self.base_url}  # whatever the environment becomes
         official = _host(self.base_url) in map(_host, BASE_URLS.values())
         self._official = official and self.base_url.startswith("https:")
-        self._key, self._no_key = self._find_key(options["api_key"])
+        self._key, self._key_name, self._no_key = self._find_key(options["api_key"])
         auth = options["auth"] or os.environ.get("GLM_AUTH")
         if auth not in (None, "", "jwt", "key"): raise GLMValueError('auth: "jwt", "key" or None')
         if not isinstance(options["max_retries"], int): raise GLMValueError("max_retries: a number")
         signs = auth == "jwt" or (not auth and self.base_url == BASE_URLS["bigmodel"])
         self.auth = "" if not self._key else "jwt" if signs and self._key.count(".") == 1 else "key"
         self._timeout, self._skew, self._served = Timeout.of(options["timeout"]), 0.0, ""
-        self._headers = _headers({"User-agent": AGENT}, options["default_headers"])
+        self._headers = _headers({"User-agent": USER_AGENT}, options["default_headers"])
         self._handler = _KeepAlive(self.base_url, options["proxy"], options["ca_file"])
         self._opener = options["opener"]
 
     def __getstate__(self) -> Any:
-        if self._options["opener"] is not None or "@" in str(self._options["proxy"]):
-            raise TypeError("a client with opener= or a password in proxy= does not pickle")
-        headers = {name: value[:] for name, value in self._options["default_headers"].items()}
-        headers.pop("Authorization", None)
-        return {**self._options, "api_key": None, "default_headers": headers}
+        import re
+        headers, proxy = self._options["default_headers"], self._options["proxy"]
+        secret = re.search("auth|key|token|secret|cookie", " ".join(headers).lower())
+        if secret or self._options["opener"] is not None or "@" in (proxy or ""):
+            raise TypeError("a client with opener=, a password in proxy=, or a header that may be "
+                            "a secret does not pickle: make it where it is used")
+        return {**self._options, "api_key": None, "proxy": proxy and proxy[:],
+                "default_headers": {name: value[:] for name, value in headers.items()}}
 
     if TYPE_CHECKING:
         images: Any; videos: Any; embeddings: Any; assistant: Any; files: Any; batches: Any
@@ -1339,11 +1341,12 @@ class GLM:
     def wait(self, task: Any, *, interval: float = 5, timeout: "Optional[float]" = None) -> Any:
         """Follow an asynchronous task (or its id) to its end, and return its result.
 
-        Asks every interval seconds, for timeout seconds at most; a task that failed, is in a
-        state that is not known, or takes too long raises, with its id.
+        Asks every interval seconds, for timeout seconds at most; a task that failed, is in an
+        unknown state, or takes too long raises, with its id.
         """
         from urllib.parse import quote
-        name, end = task if isinstance(task, str) else task["id"], _Deadline(timeout, interval)
+        name = task if isinstance(task, str) else task["id"]
+        end = _Deadline(timeout, interval or 1e-9)
         while True:
             result = self.request("GET", "/async-result/" + quote(name, ""))
             state = result.get("task_status")
@@ -1354,17 +1357,17 @@ class GLM:
             except TimeoutError as error:
                 raise APITimeoutError(f"task {name} is not done: wait for it again") from error
 
-    def _find_key(self, given: "Optional[str]") -> "Tuple[_Secret, str]":
-        """The key that may go to this host, else why there is none."""
+    def _find_key(self, given: "Optional[str]") -> "Tuple[_Secret, str, str]":
+        """The key that may go to this host and its name, else why there is none."""
         why = "no API key: pass api_key=, or set " + " or ".join(KEYS)
         for name in ("api_key", *KEYS):
             value = _Secret(((given if name == "api_key" else os.environ.get(name)) or "").strip())
             ours = [_host(os.environ.get(base)) for base in BASES if base[:3] == name[:3]]
             free = self._official or name in ("api_key", KEYS[0])
             if value and (free or _host(self.base_url) in ours):
-                return _secret(value, name, status_code=401), ""
+                return _secret(value, name, status_code=401), name, ""
             if value: why = f"no key was sent: {name} is for its vendor, for this set {KEYS[0]}"
-        return _Secret(), why
+        return _Secret(), "", why
 
     def _check_key(self) -> None:
         if self._official and not self._key: raise GLMValueError(self._no_key, status_code=401)
@@ -1426,7 +1429,9 @@ class GLM:
         try:
             try: response = self._opener.open(request, timeout=request.deadline.left())
             except HTTPError as error: response = error  # what other openers make of a refusal
-            except Exception as error: raise _connection_error(error, request) from _bare(error)
+            except GLMError: raise
+            except Exception as error:
+                raise _connection_error(error, request) from _traceless(error)
             reply = _Reply(response, request)
             if not 200 <= reply.status < 300: raise reply.error()
             result = read(reply)
@@ -1445,7 +1450,7 @@ class GLM:
             del result, reply  # no cycle of a traceback
 
     def _hints(self, kind: int, code: str, headers: Any) -> "List[str]":
-        """What else may be the reason of a refusal."""
+        """Other likely reasons of a refusal."""
         hints = []
         if 300 <= kind < 400:
             hints.append(f"no redirect is followed; this goes to {headers.get('location')!r:.200}")
@@ -1486,25 +1491,25 @@ class _Writer:
     """Text to a pipe or file in UTF-8, to a terminal in its code page and with no ESC."""
     def __init__(self, stream: Any) -> None:
         self.stream, self.half, self.last = stream, "", "\n"
-        self.wrote = self.over = False
+        self.wrote = self.replaces = False
         self.terminal = bool(stream) and stream.isatty()  # stream is None where it was closed
         self.coding = (self.terminal and stream.encoding) or "utf-8"
         if self.coding.lower() in ("ascii", "us-ascii", "ansi_x3.4-1968"):
             self.coding = "utf-8"  # LANG=C says nothing about the terminal
 
-    def write(self, text: str, more: bool = False, over: bool = False) -> None:
+    def write(self, text: str, more: bool = False, replace: bool = False) -> None:
         """Write; if there is more, half of a surrogate pair waits for the other half.
 
-        over: the text is the state of a work, on a terminal in the place of the one before.
+        replace: the text is a progress line; on a terminal it replaces the one before.
         """
         text, self.half = self.half + text, ""
         if more and "\ud800" <= text[-1:] <= "\udbff": text, self.half = text[:-1], text[-1]
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         if self.terminal:
             ugly = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160)) if n not in (9, 10)}
-            text = "\r\x1b[K" * (over or self.over) + text.translate(ugly)
-        self.over = over
-        text += "\n" * (over and not self.terminal)
+            text = "\r\x1b[K" * (replace or self.replaces) + text.translate(ugly)
+        self.replaces = replace
+        text += "\n" * (replace and not self.terminal)
         self.last, self.wrote = text[-1:] or self.last, self.wrote or bool(text)
         if self.stream:
             self.stream.buffer.write(text.encode(self.coding, "replace"))
@@ -1637,41 +1642,57 @@ def _fields(args: Any) -> "Dict[str, Any]":
 def _user(args: Any, text: str) -> "Dict[str, Any]":
     return user_message(text, [_stdin(1e6) if name == "-" else name for name in args.image])
 
+def _lines(path: "Optional[str]", wanted: str, pick: "Callable[[Any], Any]",
+           new: bool = True) -> "Tuple[List[Any], int, bytes]":
+    """Pick from each line of JSON of a file, which may be new; its size, and the end it lacks.
+
+    Its last line may be half, the rest of a write that was killed: that is left out.
+    """
+    import json
+    found: List[Any] = []
+    size, gap = 0, b""
+    if new and not (path and os.path.isfile(path)): return found, size, gap  # or one without end
+    with open(path or "", "rb") as file:
+        for number, line in enumerate(file, 1):
+            gap = b"\n" * (line[-1:] != b"\n")
+            try: found += [pick(json.loads(line.decode("utf-8-sig")))] if line.strip() else []
+            except (ValueError, TypeError, LookupError, AttributeError) as error:
+                half = gap and new and isinstance(error, (json.JSONDecodeError, UnicodeError))
+                if half and line[:1] == b"{": return found, size, b""
+                what = f"{path}, line {number}: no {wanted}; it stays as it is"
+                raise GLMValueError(what) from None
+            size += len(line)
+    return found, size, gap
+
 class _Session:
     """A conversation, in a file of its own if there is a path: a message a line, mode 0600."""
     def __init__(self, path: "Optional[str]", system: "Optional[str]") -> None:
-        import json
-        self.messages: List[Any] = []
-        self.path, self.size = path, 0
-        data = _content(path) if path and os.path.exists(path) else b""
-        for line in data.splitlines(True):
-            whole = line.endswith(b"\n")
-            try:
-                message = json.loads(line.decode())
-                if message["role"] not in ("system", "user", "assistant", "tool"): raise ValueError
-            except (ValueError, TypeError, KeyError):
-                if not whole and self.messages: break  # the rest of a write that was killed
-                raise GLMValueError(f"--session: {path} is no session; it stays as it is") from None
-            self.messages.append(message)
-            self.size += len(line) if whole else 0
-        self.saved = data[: self.size].count(b"\n")
+        self.path = path
+        self.messages, self.size, self.gap = _lines(path, "message of a --session", self.message)
+        self.saved = len(self.messages)
         if system and [message["role"] for message in self.messages[:1]] != ["system"]:
             self.saved += bool(self.messages)  # it comes too late for the file
             self.messages.insert(0, {"role": "system", "content": system})
 
+    @staticmethod
+    def message(row: Any) -> Any:
+        if row["role"] in ("system", "user", "assistant", "tool"): return row
+        raise ValueError
+
     def add(self, *turn: Any) -> None:
         self.messages += turn
         if not self.path: return
-        lines = b"".join(_encode(message) + b"\n" for message in self.messages[self.saved :])
+        lines = [_encode(message) + b"\n" for message in self.messages[self.saved :]]
+        data, self.gap = self.gap + b"".join(lines), b""
         with os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
             file.seek(self.size)
-            file.write(lines)
+            file.write(data)
             file.truncate()
-        self.size, self.saved = self.size + len(lines), len(self.messages)
+        self.size, self.saved = self.size + len(data), len(self.messages)
 
     def clear(self) -> None:
         self.messages = [message for message in self.messages[:1] if message["role"] == "system"]
-        self.size = self.saved = 0
+        self.size, self.saved, self.gap = 0, 0, b""
 
 def _client(args: Any, opener: Any = None, keyless: bool = False) -> GLM:
     """The client that the options describe; keyless: with '-' where a key is missing."""
@@ -1691,17 +1712,17 @@ def _curl(args: Any) -> str:
     from shlex import quote
     sent: List[Any] = []
 
-    class Recorder:
-        def open(self, request: Any, timeout: Any) -> Any:
-            sent.append(request)
-            raise SystemExit
+    def record(request: Any, timeout: Any) -> Any:
+        sent.append(request)
+        raise SystemExit
 
     messages = [*_Session(args.session, args.system).messages, _user(args, _prompt(args))]
-    create: Any = _client(args, Recorder(), True).chat.completions.create
+    client = _client(args, Record(open=record), True)
+    create: Any = client.chat.completions.create
     try: create(messages=messages, stream=not args.no_stream, **_fields(args))
     except SystemExit: pass
     if sent[0].data is None: raise GLMValueError("--curl: name a model with -m")
-    name = next((name for name in KEYS if os.environ.get(name)), KEYS[0])
+    name = client._key_name if client._key_name in KEYS else KEYS[0]
     head = f"Authorization: Bearer ${name}\n" if sent[0].has_header("Authorization") else ""
     return (f"tr -d '\\n' <<'BODY' | curl -sSN -H @/dev/fd/3 --data-binary @- "
             f"{quote(sent[0].full_url)} 3<<HEAD\n"
@@ -1758,39 +1779,12 @@ def _talk(client: GLM, args: Any, session: _Session, out: _Writer, log: _Writer)
             except KeyboardInterrupt: log.write("(stopped: this turn is forgotten)\n")
             except (GLMError, OSError) as error: log.write(f"glm.py: {error}\n")
 
-def _rows(path: str) -> "Iterator[Tuple[str, str, Any]]":
-    """Yield id, endpoint and body of each row of a batch."""
-    import json
-    with open(path, "rb") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip(): continue
-            try:
-                row = json.loads(line.decode("utf-8-sig"))
-                name = str(row["custom_id"] if "custom_id" in row else row["id"])
-                body = row["body"] if "body" in row else {"messages": [user_message(row["prompt"])]}
-                endpoint = "/" + row.get("url", "/v4/chat/completions").split("/v4/")[1]
-                if endpoint == "/chat/completions" and not body["messages"]: raise ValueError
-            except (ValueError, TypeError, LookupError, AttributeError):
-                wanted = '{"id", "prompt"} or {"custom_id", "url": "/v4/...", "body"}'
-                raise GLMValueError(f"--batch: {path}, line {number}: no {wanted}") from None
-            yield name, endpoint, body
-
-def _finished(path: str) -> "Tuple[Dict[str, bool], int]":
-    """What a batch's output holds: id -> whether it failed; and how many bytes are whole lines."""
-    import json
-    held: Dict[str, bool] = {}
-    size = 0
-    if not os.path.isfile(path): return held, size  # /dev/full has no end
-    with open(path, "rb") as file:
-        for line in file:
-            if line[-1:] != b"\n": break  # the rest of a write that was killed
-            try:
-                row = json.loads(line.decode())
-                held[row["custom_id"]] = row["error"] is not None
-            except (ValueError, TypeError, LookupError):
-                raise GLMValueError(f"-o: {path} is no batch's output; it stays as it is") from None
-            size += len(line)
-    return held, size
+def _task(row: Any) -> "Tuple[str, Any]":
+    """Id, and (endpoint, body), of a row of a batch."""
+    body = row["body"] if "body" in row else {"messages": [user_message(row["prompt"])]}
+    endpoint = "/" + row.get("url", "/v4/chat/completions").split("/v4/")[1]
+    if endpoint == "/chat/completions" and not body["messages"]: raise ValueError
+    return str(row["custom_id"] if "custom_id" in row else row["id"]), (endpoint, body)
 
 def _batch(client: GLM, args: Any, log: _Writer) -> int:
     """Answer a file's rows, some at once; each that is final is a line of the output.
@@ -1800,20 +1794,25 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
     """
     import json
     import threading
-    jobs, fields, names = _number(args.jobs or "2", "--jobs", int), _fields(args), set()
+    jobs, fields = _number(args.jobs or "2", "--jobs", int), _fields(args)
     head = [{"role": "system", "content": args.system}] if args.system else []
-    for name, *_ in _rows(args.batch):
-        if name in names: raise GLMValueError(f"--batch: {name} is there twice")
-        names.add(name)
+    wanted = 'row {"id", "prompt"} or {"custom_id", "url": "/v4/...", "body"}'
+    rows, *_ = _lines(args.batch, wanted, _task, False)
+    names = [name for name, _ in rows]
+    if len(set(names)) < len(names):
+        raise GLMValueError(f"--batch: {max(names, key=names.count)} is there twice")
     if not args.output or os.path.realpath(args.output) == os.path.realpath(args.batch) or jobs < 1:
         raise GLMValueError("--batch: wants -o FILE, another file, and -j 1 or more")
-    held, size = _finished(args.output)
-    rows = (row for row in _rows(args.batch) if row[0] not in held)
+    ended = lambda row: (row["custom_id"], row["error"] is not None)  # noqa: E731
+    pairs, size, gap = _lines(args.output, "answer of a batch", ended)
+    final = dict(pairs)  # id -> whether it failed
+    todo = [row for row in rows[::-1] if row[0] not in final]
     stop: List[BaseException] = []
     notes: List[str] = []  # for stderr, which is the main thread's
-    lock, again = threading.Lock(), 0
+    lock, failed_for_now = threading.Lock(), 0
 
-    def answer(name: str, endpoint: str, body: Any) -> None:
+    def answer(name: str, task: Any) -> None:
+        endpoint, body = task
         status, problem = 200, None
         try:
             if endpoint != "/chat/completions": body = client.request("POST", endpoint, body)
@@ -1829,23 +1828,23 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
         line = json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
         with lock:
             if file.write(line) != len(line): raise OSError(f"{args.output}: no room for a line")
-            held[name] = problem is not None
+            final[name] = problem is not None
 
     def work() -> None:
-        nonlocal again
-        row: Any = True
-        while row and not stop:
-            try:
-                with lock: row = next(rows, None)
-                if row: answer(*row)
+        nonlocal failed_for_now
+        while todo and not stop:
+            try: row = todo.pop()
+            except IndexError: return
+            try: answer(*row)
             except Exception as error:
                 if not isinstance(error, APIResponseError) and not getattr(error, "retryable", 0):
                     return stop.append(error)
-                again += 1
+                failed_for_now += 1
                 notes.append(f"glm.py: {row[0]}: {error}\n")
 
     with open(args.output, "ab", 0) as file:  # no buffer: a kill loses at most half a line
         if size < file.tell(): file.truncate(size)
+        if gap: file.write(gap)
         threads = [threading.Thread(target=work, daemon=True) for _ in range(jobs)]
         for thread in threads: thread.start()
         shown = 0.0 if log.terminal else time.monotonic()
@@ -1853,11 +1852,11 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
             threads[0].join(0.2)
             if not threads[0].is_alive(): del threads[0]
             while notes: log.write(notes.pop(0))
-            failed = sum(held.values()) + again
-            state = f"{len(held)} of {len(names)} rows are final; {failed} failed"
+            failed = sum(final.values()) + failed_for_now
+            state = f"{len(final)} of {len(rows)} rows are final; {failed} failed"
             if time.monotonic() - shown > (0.2 if log.terminal else 60):
                 shown = time.monotonic()
-                log.write(state, over=True)
+                log.write(state, replace=True)
     log.write(f"glm.py: {state}\n")
     if stop: raise stop[0]
     return 1 if failed else 0
