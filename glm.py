@@ -43,6 +43,7 @@ TOKEN_TTL, CLOCK_SKEW = 210, 30  # seconds: a token's life, how wrong a clock ma
 IDLE, DRAIN = 30.0, 0.2  # seconds: trust in an idle connection, what may follow [DONE]
 MAX_RETRY_AFTER = 60.0  # seconds; a server that asks for more gets no second request
 FRAMING_HEADERS = ("content-length", "transfer-encoding")
+SECRET_HEADERS = "auth|key|token|secret|cookie"  # in the names of headers that may hold one
 MAX_LINE, MAX_REPLY, MAX_SHOWN = 16 << 20, 256 << 20, 200  # bytes, bytes, characters
 
 ErrorCode = namedtuple("ErrorCode", "status retry exit zh en")
@@ -160,10 +161,13 @@ STATUS_ERRORS: "Dict[int, Type[APIStatusError]]" = {
     404: NotFoundError, 429: APIReachLimitError, 503: APIServerFlowExceedError,
 }
 
-def _traceless(error: BaseException) -> BaseException:
-    """The error as a cause without its traceback, whose frames hold what was sent."""
+def _traceless(error: BaseException) -> "Optional[BaseException]":
+    """The error as a cause without its traceback, whose frames hold what was sent.
+
+    None for ours: what it quotes of the server may hold the key, and its effect says the same.
+    """
     error.__traceback__ = error.__cause__ = error.__context__ = None
-    return error
+    return None if type(error) is ConnectionError else error
 
 def _date(text: "Optional[str]") -> "Optional[float]":
     """Seconds since 1970 of a date in a header."""
@@ -229,7 +233,7 @@ class ToolCall(Record): "A call that the model asks for."; id: str; type: str; f
 class Message(Record):
     "An answer; it goes into messages as it is."
     role: str; content: "Optional[str]"; reasoning_content: "Optional[str]"
-    tool_calls: "Optional[List[ToolCall]]"; audio: Any
+    tool_calls: "Optional[List[ToolCall]]"; audio: Any; refusal: Any; function_call: Any
 class Delta(Message): "A piece of a Message."
 class Choice(Record):
     "One answer, most often the only one."
@@ -245,7 +249,8 @@ class Reply(Record):
     "What Completion and Chunk share."
     id: str; created: int; model: str; object: str; request_id: "Optional[str]"
     usage: "Optional[Usage]"; web_search: Any; content_filter: Any; video_result: Any
-    task_status: Any; image_result: Any; data: Any; error: Any; url: Any
+    task_status: Any; image_result: Any; data: Any; error: Any; url: Any; b64_json: Any
+    system_fingerprint: Any; logprobs: Any
 class Completion(Reply): "The reply of chat.completions.create."; choices: "List[Choice]"
 class Chunk(Reply): "An event of a Stream."; choices: "List[ChunkChoice]"
 
@@ -451,7 +456,8 @@ def _listed(host: str, port: int, entries: str) -> bool:
             name, _, number = entry.rpartition(":")
             if not name or not number.isdigit(): name, number = entry, str(port)
             name = "." + name.strip("[]").lstrip("*.")
-            if number == str(port) and f".{host}.".endswith((name, name + ".")): return True
+            found = name != "." and f".{host}.".endswith((name, name + "."))
+            if number == str(port) and (found or entry == "*"): return True
     return False
 
 def choose_proxy(scheme: str, host: str, port: int, proxy: Any = None) -> Any:
@@ -498,14 +504,15 @@ def _tls_context(ca_file: "Optional[str]", quick: bool) -> "Tuple[Any, bool]":
         if path and not os.path.exists(path):
             raise GLMValueError(f"{what} names a file that is not there: {path}")
     folder = ssl.get_default_verify_paths().capath
-    if quick and folder and any(name.endswith(".0") for name in os.listdir(folder)):
-        return ssl.create_default_context(capath=folder), True
+    try: quick = quick and any(name.endswith(".0") for name in os.listdir(folder))
+    except (OSError, TypeError): quick = False  # there is none that can be read
+    if quick: return ssl.create_default_context(capath=folder), True
     context = ssl.create_default_context()
     if bundle and bundle != ssl.get_default_verify_paths().cafile:
         context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)  # many private CAs fail it
         kind = "capath" if os.path.isdir(bundle) else "cafile"
         try: context.load_verify_locations(**{kind: bundle})
-        except ssl.SSLError as error:
+        except OSError as error:  # SSLError too
             raise GLMValueError(f"{name}: no certificates in {bundle}: {error}") from error
     return context, False
 
@@ -585,8 +592,9 @@ class _Response:
             for line in lines:
                 name, _, value = line.partition(":")
                 name, value = name.strip().lower(), value.strip()
-                if self.headers.setdefault(name, value) != value and name in FRAMING_HEADERS:
-                    raise ConnectionError(f"two different {name} headers")
+                good = value if self.headers.setdefault(name, value) == value else ""
+                if line[0] in " \t" or (name in FRAMING_HEADERS and not good):
+                    raise ConnectionError(f"a folded, an empty, or a second {name[:40]} header")
         coding = self.headers.get("transfer-encoding", "identity").lower()
         empty = self.status in (204, 304) or method == "HEAD"
         empty = empty or (method == "CONNECT" and self.status < 300)
@@ -627,9 +635,9 @@ class _Response:
                     at, left = at + len(parts[-1]), left - len(parts[-1])
                 end = -1 if left else data.find(b"\n", at + 2)
                 if end < 0: break
-                line, at = data[at:end].strip(), end + 1
+                begins, line, at = data[at], data[at:end].strip(), end + 1
                 if not line.isalnum(): line = line.partition(b";")[0].strip()
-                try: size = left = int(line if line.isalnum() else b"", 16)
+                try: size = left = int(line if line.isalnum() and begins in b"\r\n" else b"", 16)
                 except ValueError:
                     size = -2
                     break
@@ -638,12 +646,14 @@ class _Response:
             if size == -2 or (not left and len(self.data) > 65536):
                 raise ConnectionError(f"no chunk: {line[:40]!r}")
             if size: self.more()
-        while not self.over:  # trailers, and a blank line
+        for _ in range(99):  # trailers, and a blank line
             while b"\n" not in self.data:
                 if len(self.data) > 65536: raise ConnectionError("a trailer of over 64 KB")
                 self.more()
             line, _, self.data = self.data.partition(b"\n")
-            self.over = not line.strip()
+            if not line.strip(): break
+        else: raise ConnectionError("over 99 trailers")
+        self.over = True
 
     def read1(self, size: int) -> bytes:
         """The next block of the body, b"" at its end; what ends before that raises."""
@@ -681,7 +691,15 @@ class _KeepAlive:
 
     def add_parent(self, parent: Any) -> None: pass
     def close(self) -> None:
-        for wire in list(self.kept): wire.hang_up()  # unfit from now on
+        for wire in iter(self.idle, None): wire.hang_up()
+
+    def idle(self) -> "Optional[_Wire]":
+        """Take a kept connection that can serve again: from then on it is the caller's alone."""
+        while True:
+            try: wire = self.kept.pop()
+            except IndexError: return None
+            if wire.fit(): return wire
+            wire.hang_up()
 
     def http_open(self, request: Any) -> _Response:
         """Send a request; its connection goes with the reply, which gives it back."""
@@ -694,17 +712,15 @@ class _KeepAlive:
         if self.route:
             request.where += self.route[3]
             if not self.tls: target, headers = request.full_url, {**headers, **self.login}
+        kept = self.idle()
         while True:
-            try: wire, fresh = self.kept.pop(), False
-            except IndexError: wire, fresh = self.connect(request), True
-            if not fresh and not wire.fit():
-                wire.hang_up()
-                continue
+            wire = kept or self.connect(request)
             request.phase, wire.deadline, wire.heard = "read", request.deadline, False
             try: return self.exchange(wire, request.get_method(), target, headers, request.data)
             except BaseException as error:
-                wire.hang_up()  # one that died while it was idle is replaced
-                if fresh or wire.heard or _late(error) or not isinstance(error, OSError): raise
+                wire.hang_up()  # one that died while it was idle is replaced, by a new one
+                if not kept or wire.heard or _late(error) or not isinstance(error, OSError): raise
+            kept = None
 
     https_open = http_open
 
@@ -736,9 +752,8 @@ class _KeepAlive:
                 reply = self.exchange(wire, "CONNECT", name, {"Host": name, **self.login})
                 if reply.status != 200:
                     raise APIConnectionError(
-                        f"CONNECT refused: HTTP {reply.status} {reply.reason:.80} "
-                        f"[{request.where}]", status_code=reply.status,
-                        retryable=reply.status >= 500)
+                        f"CONNECT refused: HTTP {reply.status} [{request.where}]",
+                        status_code=reply.status, retryable=reply.status >= 500)
             if self.tls:
                 wire.sock.settimeout(wire.deadline.left())
                 wire.sock = context.wrap_socket(wire.sock, server_hostname=self.host)
@@ -754,8 +769,11 @@ def _late(error: BaseException) -> bool:  # before 3.10 socket.timeout is a clas
 
 def _hide(request: Any, text: str) -> str:
     """Text of a server without the key, which some echo."""
-    sent = _Secret(request.get_header("Authorization", "")[7:])
-    return text.replace(sent, "***") if len(sent) >= 12 else text  # shorter ones are words
+    import re
+    for name, value in request.unredirected_hdrs.items():
+        if re.search(SECRET_HEADERS, name.lower()) and len(value) >= 12:  # shorter ones are words
+            text = text.replace(value, "***").replace(value.rpartition(" ")[2], "***")
+    return text
 
 def _connection_error(error: Any, request: Any, cut: Any = APIConnectionError) -> GLMError:
     """What the network did, as an error that says in which phase, to whom and through what."""
@@ -795,8 +813,9 @@ class _Reply:
             elif coding != "identity":
                 raise APIResponseValidationError(f"the reply is packed as {coding:.40}, unasked")
             for block in iter(lambda: read(65536), b""):
-                while block:  # a megabyte at a time: a bomb meets the cap before the memory's end
-                    part = packed.decompress(block, 1 << 20) if packed else block
+                while block:  # by 64 KB: a bomb meets the cap and the deadline
+                    self.request.deadline.left()
+                    part = packed.decompress(block, 65536) if packed else block
                     block = packed.unconsumed_tail if packed else b""
                     size += len(part)
                     if size > cap: raise APIResponseValidationError("the reply is over 256 MB")
@@ -839,11 +858,13 @@ class _Reply:
 
     def error(self, body: Any = None) -> GLMError:
         """What the server said, as the error of its business code, else of its HTTP status."""
+        import json
         try:
-            data = _encode(body) if body else self.bytes()
-            body = _hide(self.request, data.decode("utf-8", "replace")).strip()
-            body = _decode(body)
+            if body is None: body = self.bytes().decode("utf-8", "replace").strip()
+            if isinstance(body, str): body = _decode(body)
         except (ValueError, APIResponseError): body = body or ""
+        if isinstance(body, str): body = _hide(self.request, body)
+        else: body = _decode(_hide(self.request, json.dumps(body, ensure_ascii=False)))
         fields: Any = body if isinstance(body, dict) else {}
         code, text = _find_error({**fields, "success": False}) or ("", "")
         row, kind = ERROR_CODES.get(code), self.status
@@ -854,7 +875,8 @@ class _Reply:
         parts = [" ".join((text or str(body)).split())[:MAX_SHOWN] or "an empty body"]
         own = code != str(self.status)  # others repeat the status as code; that is no news
         parts += [explain(code)] * bool(row and own) + self.request.hints(kind, code, self.headers)
-        said = f"HTTP {self.status}{', code ' + code if code and own else ''}: {'; '.join(parts)}"
+        own = own and bool(code) and not row  # which explain has named
+        said = f"HTTP {self.status}{', code ' + code if own else ''}: {'; '.join(parts)}"
         said += f" [{self.request.where}{', request ' + named if named else ''}]"
         cls = STATUS_ERRORS.get(kind, APIInternalError if kind >= 500 else APIStatusError)
         return cls(
@@ -908,7 +930,7 @@ class Stream:
 
     def _pull(self) -> "Optional[Chunk]":
         """The next chunk; None at an end that is proved."""
-        if self._failed: raise self._failed.with_traceback(None)
+        if self._failed: raise self._failed[0](**self._failed[1])
         try:
             for data in self._data:
                 if data[:6] == "[DONE]":
@@ -923,7 +945,7 @@ class Stream:
             data = ""
             if not self._over and not (self._whole() and isinstance(error, APIConnectionError)):
                 error.partial = self.completion if self._answers else None
-                self._failed = error
+                error.__context__, self._failed = None, (type(error), vars(error))
                 self.close()
                 raise error.with_traceback(None)  # noqa: B904  # inner frames may quote the key
         self.close()
@@ -1029,6 +1051,7 @@ def _content(source: Any) -> Any:
 
 def user_message(text: str, images: "Iterable[Any]" = ()) -> "Dict[str, Any]":
     """Make a message of the user; an image is what image_part takes, or a part made by it."""
+    if not isinstance(text, str): raise GLMValueError("a prompt must be text")
     parts: Any = [part if isinstance(part, dict) else image_part(part) for part in images]
     return {"role": "user", "content": [*parts, {"type": "text", "text": text}] if parts else text}
 
@@ -1039,7 +1062,7 @@ def _turn(prompt: str, images: "Iterable[Any]", system: "Optional[str]") -> "Lis
 def text_of(completion: Any) -> str:
     """Return the text of an answer; FinishReasonError where it is not whole or there is none."""
     choice = (completion.choices or [Record(message=Record())])[0]
-    text, reason = choice.message.content, str(choice.finish_reason)
+    text, reason = choice.message.content, str(choice.finish_reason)[:40]
     if isinstance(text, list):  # of parts
         text = "".join(str(part.get("text") or "") for part in text if isinstance(part, dict))
     text = text if isinstance(text, str) else ""
@@ -1098,6 +1121,7 @@ embeddings.create                                POST   /embeddings
 assistant.conversation                           POST   /assistant
 files.create                                     POST   /files                       form
 files.list                                       GET    /files
+files.retrieve                                   GET    /files/{file_id}
 files.content                                    GET    /files/{file_id}/content     content
 files.delete                                     DELETE /files/{file_id}
 batches.create                                   POST   /batches
@@ -1110,6 +1134,7 @@ rerank.create                                    POST   /rerank
 audio.speech                                     POST   /audio/speech                content
 audio.transcriptions.create                      POST   /audio/transcriptions        form
 models.list                                      GET    /models
+models.retrieve                                  GET    /models/{model}
 tokenizer.create                                 POST   /tokenizer
 """
 
@@ -1124,13 +1149,13 @@ def _method(name: str, verb: str, path: str, kind: str = "json") -> Any:
                extra_body: Any = None, **fields: Any) -> Any:
         from urllib.parse import quote
         fields.update(zip(holes, args))
+        fields = {key: value for key, value in fields.items() if value is not None}
         if len(args) > len(holes) or not set(holes) <= set(fields):
             raise TypeError(f"{name}: takes {', '.join(holes) or 'nothing'}, and fields by name")
         if {str(fields[hole]) for hole in holes} & {"", ".", ".."}:
             raise GLMValueError(f"{name}: {', '.join(holes)} must name something")
         where = path.format(**{hole: quote(str(fields.pop(hole)), "") for hole in holes})
         files = {"file": fields.pop("file", None)} if kind == "form" else None
-        fields = {key: value for key, value in fields.items() if value is not None}
         fields.update(extra_body or {})
         reply = "stream" if fields.get("stream") else kind.replace("form", "json")
         return self._client.request(
@@ -1176,7 +1201,7 @@ def load_env(path: str = ".env") -> "Dict[str, str]":
 def _base_url(url: "Optional[str]") -> str:
     from urllib.parse import urlsplit
     url = url or next(filter(None, map(os.environ.get, BASES)), "bigmodel")
-    url = BASE_URLS.get(url, str(url)).strip().rstrip("/")
+    url = BASE_URLS.get(url, url[:]).strip().rstrip("/")
     url = url[:-17] if url.endswith("/chat/completions") else url
     try:
         parts = urlsplit(url)
@@ -1223,7 +1248,7 @@ class Completions(_Group):
         if isinstance(thinking, bool):
             spelled["thinking"] = {"type": "enabled" if thinking else "disabled"}
             if not client._official:
-                kwargs = params.get("chat_template_kwargs") or {}
+                kwargs = _mapping(params.get("chat_template_kwargs"), "chat_template_kwargs")
                 spelled = {"chat_template_kwargs": {**kwargs, "enable_thinking": thinking}}
         body = {"model": model or client._model(messages), "messages": messages, "stream": stream}
         body.update(params, **spelled)
@@ -1254,9 +1279,11 @@ class GLM:
                  ca_file: "Optional[str]" = None, opener: Any = None) -> None:
         api_key = api_key and _Secret(api_key)  # first: no frame may hold it bare
         proxy = _Secret(proxy) if isinstance(proxy, str) else proxy  # with a password, maybe
+        base_url = base_url and _Secret(base_url)
         default_headers = _headers({}, default_headers)
         options = dict(locals())
-        self.__setstate__({name: options[name] for name in options if name != "self"})
+        try: self.__setstate__({name: options[name] for name in options if name != "self"})
+        except GLMError as error: raise error.with_traceback(None)  # noqa: B904  # as in _send
         self._check_key()
 
     def __setstate__(self, options: Any) -> None:
@@ -1278,7 +1305,7 @@ class GLM:
     def __getstate__(self) -> Any:
         import re
         headers, proxy = self._options["default_headers"], self._options["proxy"]
-        secret = re.search("auth|key|token|secret|cookie", " ".join(headers).lower())
+        secret = re.search(SECRET_HEADERS, " ".join(headers).lower())
         if secret or self._options["opener"] is not None or "@" in (proxy or ""):
             raise TypeError("a client with opener=, a password in proxy=, or a header that may be "
                             "a secret does not pickle: make it where it is used")
@@ -1345,10 +1372,12 @@ class GLM:
         unknown state, or takes too long raises, with its id.
         """
         from urllib.parse import quote
-        name = task if isinstance(task, str) else task["id"]
-        end = _Deadline(timeout, interval or 1e-9)
+        name = task if isinstance(task, str) else _mapping(task, "task").get("id")
+        if not name: raise GLMValueError("task: an id, or what has one")
+        end, limits = _Deadline(timeout, interval or 1e-9), self._timeout
         while True:
-            result = self.request("GET", "/async-result/" + quote(name, ""))
+            if timeout: limits = limits._replace(total=max(0.1, end.end - time.monotonic()))
+            result = self.request("GET", "/async-result/" + quote(name, ""), timeout=limits)
             state = result.get("task_status")
             if state == "SUCCESS": return result
             if state not in ("PROCESSING", "SUBMITTED", "QUEUED"):
@@ -1359,7 +1388,7 @@ class GLM:
 
     def _find_key(self, given: "Optional[str]") -> "Tuple[_Secret, str, str]":
         """The key that may go to this host and its name, else why there is none."""
-        why = "no API key: pass api_key=, or set " + " or ".join(KEYS)
+        why = f"no API key: set {' or '.join(KEYS)}, or pass api_key= (--key-file)"
         for name in ("api_key", *KEYS):
             value = _Secret(((given if name == "api_key" else os.environ.get(name)) or "").strip())
             ours = [_host(os.environ.get(base)) for base in BASES if base[:3] == name[:3]]
@@ -1437,12 +1466,14 @@ class GLM:
             result = read(reply)
             return result
         except GLMError as error:
-            result = error
+            result, error.__context__ = error, None
             raise error.with_traceback(None)  # noqa: B904  # inner frames may quote the key
         finally:
+            if reply and not isinstance(result, (Stream, Content)): reply.response.close()
             logging = sys.modules.get("logging")
             if logging:
-                named = [getattr(result, name, None) for name in ("code", "request_id", "usage")]
+                seen = getattr(result, "completion", result)  # of a Stream: what it began with
+                named = [getattr(seen, name, None) for name in ("code", "request_id", "usage")]
                 logging.getLogger("glm").debug(
                     "%s: status %s, code %s, request %s, %s tokens, %.3f s", request.where,
                     reply and reply.status, *named[:2], getattr(named[2], "total_tokens", None),
@@ -1487,9 +1518,14 @@ class Conversation:
 
 # -- Command line ------------------------------------------------------------------------------
 
+def _drop(descriptor: int) -> None:
+    """Let what cannot be written vanish, else the flush at exit complains once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+
 class _Writer:
     """Text to a pipe or file in UTF-8, to a terminal in its code page and with no ESC."""
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: Any, needed: bool = False) -> None:
+        self.needed = needed  # what cannot be written is an error
         self.stream, self.half, self.last = stream, "", "\n"
         self.wrote = self.replaces = False
         self.terminal = bool(stream) and stream.isatty()  # stream is None where it was closed
@@ -1511,9 +1547,14 @@ class _Writer:
         self.replaces = replace
         text += "\n" * (replace and not self.terminal)
         self.last, self.wrote = text[-1:] or self.last, self.wrote or bool(text)
-        if self.stream:
+        if not text: return
+        if self.needed and not self.stream: raise OSError("stdout is closed")
+        try:
             self.stream.buffer.write(text.encode(self.coding, "replace"))
             self.stream.buffer.flush()
+        except (OSError, AttributeError):
+            if self.needed: raise
+            _drop(2)
 
     def end(self) -> None:
         self.write("" if self.last == "\n" and not self.half else "\n")
@@ -1521,10 +1562,11 @@ class _Writer:
 HELP = """\
 usage: glm.py [options] [prompt ...]
 
-Ask a GLM model. The prompt is the words, stdin, or both; the answer, and
-nothing else, goes to stdout. No prompt at a terminal: a conversation. The
-key comes from GLM_API_KEY, ZAI_API_KEY, ZHIPUAI_API_KEY or ZHIPU_API_KEY,
-the URL from GLM_BASE_URL and the like.
+Ask a GLM model. The prompt is the words, stdin, or both (beside words a pipe
+has 3 s to begin, with the word - as long as it takes); the answer, and nothing
+else, goes to stdout. No prompt at a terminal: a conversation. The key comes
+from GLM_API_KEY, ZAI_API_KEY, ZHIPUAI_API_KEY or ZHIPU_API_KEY, the URL from
+GLM_BASE_URL and the like.
 
   -m, --model NAME       model (else GLM_MODEL, else one that costs nothing)
   -s, --system TEXT      system prompt
@@ -1618,6 +1660,7 @@ def _prompt(args: Any) -> str:
     if sys.stdin and "-" not in args.image and (dash or not sys.stdin.isatty()):
         piped = _plain(_stdin(3.0 if words and not dash else 1e6)).rstrip("\r\n")
     prompt = "\n\n".join(part for part in (words, piped) if part.strip())
+    if "\0" in prompt: raise GLMValueError("the prompt is binary: an image goes with -i")
     if prompt: return prompt
     raise GLMValueError("no prompt: give it as words or on stdin; --help tells more")
 
@@ -1651,14 +1694,18 @@ def _lines(path: "Optional[str]", wanted: str, pick: "Callable[[Any], Any]",
     import json
     found: List[Any] = []
     size, gap = 0, b""
-    if new and not (path and os.path.isfile(path)): return found, size, gap  # or one without end
+    if path and os.path.exists(path) and new and not os.path.isfile(path):
+        raise GLMValueError(f"{path}: not a regular file")
+    if new and not (path and os.path.exists(path)): return found, size, gap
     with open(path or "", "rb") as file:
         for number, line in enumerate(file, 1):
             gap = b"\n" * (line[-1:] != b"\n")
-            try: found += [pick(json.loads(line.decode("utf-8-sig")))] if line.strip() else []
-            except (ValueError, TypeError, LookupError, AttributeError) as error:
+            try:
+                text = line.decode("utf-8-sig")
+                if text.strip(): found.append(pick(json.loads(text, parse_constant=int)))  # no NaN
+            except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
                 half = gap and new and isinstance(error, (json.JSONDecodeError, UnicodeError))
-                if half and line[:1] == b"{": return found, size, b""
+                if half and line[:1] == b"{" and "Extra" not in str(error): return found, size, b""
                 what = f"{path}, line {number}: no {wanted}; it stays as it is"
                 raise GLMValueError(what) from None
             size += len(line)
@@ -1668,8 +1715,9 @@ class _Session:
     """A conversation, in a file of its own if there is a path: a message a line, mode 0600."""
     def __init__(self, path: "Optional[str]", system: "Optional[str]") -> None:
         self.path = path
+        if path: os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # fails before a call does
         self.messages, self.size, self.gap = _lines(path, "message of a --session", self.message)
-        self.saved = len(self.messages)
+        self.saved, self.end = len(self.messages), path and os.path.getsize(path)
         if system and [message["role"] for message in self.messages[:1]] != ["system"]:
             self.saved += bool(self.messages)  # it comes too late for the file
             self.messages.insert(0, {"role": "system", "content": system})
@@ -1684,11 +1732,14 @@ class _Session:
         if not self.path: return
         lines = [_encode(message) + b"\n" for message in self.messages[self.saved :]]
         data, self.gap = self.gap + b"".join(lines), b""
-        with os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
+        with open(self.path, "r+b") as file:
+            if file.seek(0, 2) != self.end:
+                raise OSError(f"--session: another process wrote to {self.path} meanwhile")
             file.seek(self.size)
             file.write(data)
             file.truncate()
         self.size, self.saved = self.size + len(data), len(self.messages)
+        self.end = self.size
 
     def clear(self) -> None:
         self.messages = [message for message in self.messages[:1] if message["role"] == "system"]
@@ -1760,17 +1811,23 @@ def _answer(client: GLM, args: Any, messages: Any, out: _Writer, log: _Writer) -
 
 def _talk(client: GLM, args: Any, session: _Session, out: _Writer, log: _Writer) -> None:
     """A conversation at the terminal."""
-    try: import readline  # noqa: F401  # input() uses it where there is one
+    try:
+        import readline  # input() uses it where there is one
+        for line in ("set enable-bracketed-paste on", "set input-meta on", "set output-meta on",
+                     "set convert-meta off", "tab: self-insert"):  # Chinese under LANG=C
+            readline.parse_and_bind(line)
     except ImportError: pass
-    log.write("Ctrl-C stops an answer, Ctrl-D ends; /clear forgets the talk, /help lists this.\n")
+    usage = "Ctrl-C stops an answer, Ctrl-D ends; /clear forgets the talk, /help lists this.\n"
+    log.write(usage)
     while True:
         try: line = os.fsencode(input("> ")).decode("utf-8", "replace").strip()
         except EOFError: return out.write("\n")
         except KeyboardInterrupt:
             out.write("\n")
             continue
+        if line in ("/exit", "/quit"): return
         if line == "/clear": session.clear()
-        elif line == "/help": log.write("/clear /help; Ctrl-C stops an answer, Ctrl-D ends\n")
+        elif line[:1] == "/" and line[1:].isalpha(): log.write(usage)
         elif line:
             try:
                 user = _user(args, line)
@@ -1783,7 +1840,9 @@ def _task(row: Any) -> "Tuple[str, Any]":
     """Id, and (endpoint, body), of a row of a batch."""
     body = row["body"] if "body" in row else {"messages": [user_message(row["prompt"])]}
     endpoint = "/" + row.get("url", "/v4/chat/completions").split("/v4/")[1]
-    if endpoint == "/chat/completions" and not body["messages"]: raise ValueError
+    if {"self", "timeout", "extra_body", "extra_headers"} & body.keys(): raise ValueError
+    turns = body["messages"] if endpoint == "/chat/completions" else [body]
+    if not turns or not all(hasattr(turn, "keys") for turn in turns): raise ValueError
     return str(row["custom_id"] if "custom_id" in row else row["id"]), (endpoint, body)
 
 def _batch(client: GLM, args: Any, log: _Writer) -> int:
@@ -1792,7 +1851,6 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
     So a new start asks the others: what failed for now, what was not reached. It stops at once
     for what would fail all rows: the key, the balance, the disk.
     """
-    import json
     import threading
     jobs, fields = _number(args.jobs or "2", "--jobs", int), _fields(args)
     head = [{"role": "system", "content": args.system}] if args.system else []
@@ -1801,8 +1859,10 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
     names = [name for name, _ in rows]
     if len(set(names)) < len(names):
         raise GLMValueError(f"--batch: {max(names, key=names.count)} is there twice")
-    if not args.output or os.path.realpath(args.output) == os.path.realpath(args.batch) or jobs < 1:
-        raise GLMValueError("--batch: wants -o FILE, another file, and -j 1 or more")
+    if jobs < 1: raise GLMValueError("-j: 1 or more")
+    if os.path.realpath(args.output) == os.path.realpath(args.batch):
+        raise GLMValueError("-o: another file than that of --batch")
+    if not all("model" in body for _, (_, body) in rows) and not args.model: client._model([{}])
     ended = lambda row: (row["custom_id"], row["error"] is not None)  # noqa: E731
     pairs, size, gap = _lines(args.output, "answer of a batch", ended)
     final = dict(pairs)  # id -> whether it failed
@@ -1819,13 +1879,17 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
             else:
                 body = {**fields, **body, "messages": [*head, *body["messages"]], "stream": None}
                 body = client.chat.completions.create(**body)
+                text_of(body)
+        except FinishReasonError as error:
+            if error.finish_reason != "tool_calls":
+                problem = {"code": error.finish_reason, "message": str(error)}
         except APIStatusError as error:
             if error.retryable or _exit_code(error, False) in (3, 4): raise
             status, body = error.status_code or 0, error.body
             problem = {"code": error.code, "message": str(error)}
         response = {"status_code": status, "body": body}
         row = {"custom_id": name, "response": response, "error": problem}
-        line = json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        line = _encode(row) + b"\n"
         with lock:
             if file.write(line) != len(line): raise OSError(f"{args.output}: no room for a line")
             final[name] = problem is not None
@@ -1837,15 +1901,21 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
             except IndexError: return
             try: answer(*row)
             except Exception as error:
-                if not isinstance(error, APIResponseError) and not getattr(error, "retryable", 0):
+                if isinstance(error, OSError) or _exit_code(error, False) in (3, 4):
                     return stop.append(error)
                 failed_for_now += 1
                 notes.append(f"glm.py: {row[0]}: {error}\n")
 
     with open(args.output, "ab", 0) as file:  # no buffer: a kill loses at most half a line
-        if size < file.tell(): file.truncate(size)
+        try:
+            import fcntl
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except ImportError: pass
+        except OSError: raise GLMValueError(f"-o: another run writes to {args.output}") from None
+        file.truncate(size)
         if gap: file.write(gap)
-        threads = [threading.Thread(target=work, daemon=True) for _ in range(jobs)]
+        threads = [threading.Thread(target=work, daemon=True)
+                   for _ in range(min(jobs, len(todo) or 1))]
         for thread in threads: thread.start()
         shown = 0.0 if log.terminal else time.monotonic()
         while threads:
@@ -1928,7 +1998,10 @@ def _exit_code(error: BaseException, shown: bool) -> int:
 
 def _command(args: Any, out: _Writer, log: _Writer) -> int:
     if args.env_file and not load_env(args.env_file):
-        raise GLMValueError(f"--env-file: nothing in {args.env_file}")
+        raise GLMValueError(f"--env-file: {args.env_file} is not there, or holds no NAME=value")
+    alone = not args.batch
+    if alone != (not args.output) or (args.jobs if alone else args.words):
+        raise GLMValueError("--batch IN, -o OUT and -j N go together, and without a prompt")
     if args.verbose:
         import logging
         logging.basicConfig(format="%(message)s")
@@ -1955,15 +2028,14 @@ def _command(args: Any, out: _Writer, log: _Writer) -> int:
 def main(argv: "Optional[List[str]]" = None) -> int:
     """Run the command line and return its exit code."""
     argv = sys.argv[1:] if argv is None else argv
-    out, log, args = _Writer(sys.stdout), _Writer(sys.stderr), Record(json="--json" in argv)
+    out, log, args = _Writer(sys.stdout, True), _Writer(sys.stderr), Record(json="--json" in argv)
     try:
         args = _parse(argv)
         return _command(args, out, log)
     except KeyboardInterrupt: return 130
     except Exception as error:
-        if isinstance(error, OSError) and not error.filename:  # of a write; the flush at exit, too
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            if isinstance(error, BrokenPipeError): return 141
+        if isinstance(error, OSError) and not error.filename: _drop(1)
+        if isinstance(error, BrokenPipeError): return 141
         code, text = _exit_code(error, out.wrote), str(error) or type(error).__name__
         if args.json:
             names = ("code", "retryable", "request_id", "retry_at", "partial")
