@@ -3150,7 +3150,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README, re.S)
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
 def test_the_readmes_python_runs(service, tmp_path, number):
     (tmp_path / "photo.png").write_bytes(b"\x89PNGx")
-    block = BLOCKS[number]
+    block = BLOCKS[number].replace("client.wait(task,", "client.wait(task, interval=0.1,")
     if sys.version_info < (3, 7):  # which has no asyncio.run
         loop = "loop = asyncio.get_event_loop(); loop.run_until_complete(main()); loop.close()"
         block = block.replace("asyncio.run(main())", loop)
