@@ -211,8 +211,7 @@ class Record(dict):  # type: ignore[type-arg]
     dict (items, keys, ...) need brackets.
     """
     def __getattr__(self, name: str) -> Any:
-        try: return self[name]
-        except KeyError: pass
+        if name in self: return self[name]
         raise AttributeError(f"no {name!r} here, but: {', '.join(map(str, self)) or 'nothing'}")
 
     def __setattr__(self, name: str, value: Any) -> None: self[name] = value
@@ -1630,10 +1629,11 @@ def _number(text: "Optional[str]", name: str, kind: "Callable[[str], Any]" = flo
 
 def _plain(data: bytes) -> str:
     """Text in UTF-8, UTF-16 with its mark, or the locale's coding."""
-    import locale
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"): return data.decode("utf-16", "replace")
     try: return data.decode("utf-8-sig")
-    except UnicodeDecodeError: return data.decode(locale.getpreferredencoding(False), "replace")
+    except UnicodeDecodeError:
+        from locale import getpreferredencoding
+        return data.decode(getpreferredencoding(False), "replace")
 
 def _stdin(wait: float) -> bytes:
     """All of stdin, or nothing if it has not begun after so many seconds."""
@@ -1643,7 +1643,8 @@ def _stdin(wait: float) -> bytes:
 
     def read() -> None:
         while not blocks or blocks[-1]:
-            blocks.append(os.read(0, 65536))  # sys.stdin has a lock that would hold up the exit
+            try: blocks.append(os.read(0, 65536))  # sys.stdin's lock would hold up the exit
+            except OSError: blocks.append(b"")  # of a terminal that is lost
             begun.set()
 
     thread = threading.Thread(target=read, daemon=True)
