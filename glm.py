@@ -1102,7 +1102,8 @@ def _form(fields: "Mapping[str, Any]", files: "Mapping[str, Any]") -> "Tuple[byt
         elif value is None: continue
         else: head, value = "", value.encode() if isinstance(value, str) else _encode(value)
         head = f'Content-Disposition: form-data; name="{key.translate(escape)}"{head}\r\n\r\n'
-        parts += [f"--{boundary}\r\n{head}".encode(), value, b"\r\n"]
+        head = f"--{boundary}\r\n{head}"  # a name of a folder in no locale has surrogates
+        parts += [head.encode("utf-8", "surrogateescape"), value, b"\r\n"]
     parts.append(f"--{boundary}--\r\n".encode())
     return b"".join(parts), "multipart/form-data; boundary=" + boundary
 
@@ -1786,7 +1787,10 @@ def _answer(client: GLM, args: Any, messages: Any, out: _Writer, log: _Writer) -
     try:
         if args.no_stream:
             whole = create(messages=messages, **fields)
-            if not args.json: out.write(whole.choices[0].message.content or "")
+            message = whole.choices[0].message
+            if args.show_thinking and message.reasoning_content:
+                log.write(message.reasoning_content + "\n")
+            if not args.json: out.write(message.content or "")
         else:
             if args.usage: fields.setdefault("stream_options", {"include_usage": True})
             with create(messages=messages, stream=True, **fields) as stream:
