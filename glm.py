@@ -518,11 +518,12 @@ def _tls_context(ca_file: "Optional[str]", quick: bool) -> "Tuple[Any, bool]":
 class _Wire:
     """A connection, whose sends and recvs wait at most what the deadline of its call has left."""
     sock: Any = None
-    heard, since, size = False, 0.0, 4096
+    heard, since, size = False, 0.0, 0
 
     def __init__(self, host: str, port: int, deadline: _Deadline) -> None:
         """Connect to the first address of the host that answers: each has its share of time."""
         import socket
+        self.buffer = memoryview(bytearray(4096))  # recv() would leave holes: twice the memory
         self.deadline, found = deadline, socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
         for others in range(len(found), 0, -1):
             self.sock = socket.socket(*found[-others][:3])
@@ -540,8 +541,9 @@ class _Wire:
 
     def recv(self) -> bytes:
         self.sock.settimeout(self.deadline.left())
-        data: bytes = self.sock.recv(self.size)
-        self.size = 65536 if len(data) == self.size else 4096  # idle streams hold little
+        if self.size: data: bytes = self.sock.recv(self.size)
+        else: data = bytes(self.buffer[: self.sock.recv_into(self.buffer)])
+        self.size = 65536 if len(data) >= 4096 else 0
         self.heard = self.heard or bool(data)
         return data
 
