@@ -2388,7 +2388,7 @@ Run = namedtuple("Run", "code out err")
 
 
 def environment(service=None, **variables):
-    names = dict({name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT") if name in os.environ}, **variables)
+    names = dict({name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT") if name in os.environ}, PYTHONPATH=HERE)
     if service:
         names.update(GLM_BASE_URL=service.url, GLM_API_KEY=KEY, GLM_MODEL="m")
     names.update({name: value for name, value in variables.items()})
@@ -2396,7 +2396,8 @@ def environment(service=None, **variables):
 
 
 def command(*words):
-    return [sys.executable, "-W", "error", os.path.join(HERE, "glm.py")] + [local(word) for word in words]
+    """The command line: as a module, since a script would be compiled each time."""
+    return [sys.executable, "-W", "error", "-m", "glm"] + [local(word) for word in words]
 
 
 def run(service, *words, stdin=b"", **variables):
@@ -2938,7 +2939,7 @@ def test_a_full_disk_and_a_folder_that_is_read_only(service, tmp_path):
     done = subprocess.run(["sh", "-c", 'ulimit -f 1; exec "$@"', "sh"] + words, stderr=subprocess.PIPE,
                           stdin=subprocess.DEVNULL, env=environment(service), timeout=20)
     assert done.returncode == 1 and done.stderr.startswith(b"glm.py: ") and len(service.requests) < 20
-    assert run(service, *words[4:]).code == 0 and len(results(out)) == 20  # there is room again
+    assert run(service, *words[5:]).code == 0 and len(results(out)) == 20  # there is room again
     assert [run(service, "--batch", str(rows), "-o", "/dev/" + name).code for name in ("full", "null", "stdout")] == [2, 2, 2]
     with open("/dev/full", "wb") as full:
         process = subprocess.Popen(command("Hi"), stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
