@@ -1855,8 +1855,8 @@ def _task(row: Any) -> "Tuple[str, Any]":
 def _batch(client: GLM, args: Any, log: _Writer) -> int:
     """Answer a file's rows, some at once; each that is final is a line of the output.
 
-    So a new start asks the others: what failed for now, what was not reached. It stops at once
-    for what would fail all rows: the key, the balance, the disk.
+    So a new start asks the others: what failed for now, what was not reached. It stops for what
+    would fail all rows: at once for key, balance or disk, else after 10 failures in a row.
     """
     import threading
     jobs, fields = _number(args.jobs or "2", "--jobs", int), _fields(args)
@@ -1876,7 +1876,7 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
     todo = [row for row in rows[::-1] if row[0] not in final]
     stop: List[BaseException] = []
     notes: List[str] = []  # for stderr, which is the main thread's
-    lock, failed_for_now = threading.Lock(), 0
+    lock, failed_for_now, in_a_row = threading.Lock(), 0, 0
 
     def answer(name: str, task: Any) -> None:
         endpoint, body = task
@@ -1902,13 +1902,16 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
             final[name] = problem is not None
 
     def work() -> None:
-        nonlocal failed_for_now
+        nonlocal failed_for_now, in_a_row
         while todo and not stop:
             try: row = todo.pop()
             except IndexError: return
-            try: answer(*row)
+            try:
+                answer(*row)
+                in_a_row = 0
             except Exception as error:
-                if isinstance(error, OSError) or _exit_code(error, False) in (3, 4):
+                in_a_row += 1
+                if isinstance(error, OSError) or _exit_code(error, False) in (3, 4) or in_a_row > 9:
                     return stop.append(error)
                 failed_for_now += 1
                 notes.append(f"glm.py: {row[0]}: {error}\n")

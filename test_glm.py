@@ -2856,6 +2856,14 @@ def test_a_batch_stops_for_what_fails_all_rows(service, tmp_path, answer, code):
     assert run(service, "--batch", str(rows), "-o", str(out)).code == 0 and len(results(out)) == 50
 
 
+def test_a_batch_does_not_run_on_against_a_dead_server(service, tmp_path):
+    rows, out = tmp_path / "in", tmp_path / "out"
+    batch_of(rows, 50)
+    service.replies.extend([failure(1234, 500, retry_after=99)] * 5 + [ask_reply()] + [failure(1234, 500, retry_after=99)] * 40)
+    done = run(service, "--batch", str(rows), "-o", str(out), "-j", "1")
+    assert done.code == 7 and len(service.requests) == 16 and len(results(out)) == 1 and done.err.count(b"1234") == 15
+
+
 BATCHES = [  # rows, what is in the output before, more options, words on stderr
     ('{"id": 1, "prompt": "x"}\n{"id": "1", "prompt": "y"}\n', b"", [], "twice"),
     ('{"id": 1, "prompt": "x"}\n{"prompt": "y"}\n', b"", [], "line 2"), ("diary\n", b"", [], "line 1"),
