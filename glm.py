@@ -585,7 +585,7 @@ class _Response:
                 found = re.search(b"\r?\n\r?\n", self.data)
             first, *lines = self.data[: found.start()].decode("latin-1").split("\n")
             self.data = self.data[found.end() :]
-            version, status, self.reason = (first.strip() + "  ").split(" ", 2)
+            version, status, _ = (first.strip() + "  ").split(" ", 2)
             if not version.startswith("HTTP/1.") or not (status.isdecimal() and len(status) == 3):
                 raise ConnectionError(f"no HTTP/1.1: {first[:40]!r}")
             self.status = int(status)
@@ -874,6 +874,7 @@ class _Reply:
         named = fields.get("request_id") or self.headers.get("x-request-id")
         named = _hide(self.request, str(named or self.headers.get("x-log-id") or ""))[:80]
         parts = [" ".join((text or str(body)).split())[:MAX_SHOWN] or "an empty body"]
+        if row and parts[0] == row.zh: parts = []  # which explain() says
         own = code != str(self.status)  # others repeat the status as code; that is no news
         parts += [explain(code)] * bool(row and own) + self.request.hints(kind, code, self.headers)
         own = own and bool(code) and not row  # which explain has named
