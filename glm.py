@@ -376,7 +376,9 @@ def _events(blocks: "Iterable[bytes]") -> "Iterator[str]":
             else: yield from _event(event)
     text = rest.decode("utf-8", "replace").lstrip(start)
     for data in _event(text):  # the rest, if its last line or JSON is complete
-        if text.endswith("\n") or data == "[DONE]" or data[-1:] in ("}", ">"): yield data
+        try: whole = text[-1:] in ("\n", ">") or data == "[DONE]" or _decode(data)
+        except ValueError: whole = False
+        if whole: yield data
 
 # -- Time --------------------------------------------------------------------------------------
 
@@ -692,6 +694,7 @@ class _KeepAlive:
 
     def add_parent(self, parent: Any) -> None: pass
     def close(self) -> None:
+        if self.pid != os.getpid(): return  # they are the parent's
         for wire in iter(self.idle, None): wire.hang_up()
 
     def idle(self) -> "Optional[_Wire]":
@@ -708,7 +711,7 @@ class _KeepAlive:
             self.route = choose_proxy(request.type, self.host, self.port, self.proxy)
             login = self.route and self.route[2]
             self.login = {"Proxy-Authorization": login} if login else {}
-            self.pid, self.kept = os.getpid(), []
+            self.kept, self.pid = [], os.getpid()  # in this order, for other threads
         target, headers = request.selector, {"Host": request.host, **request.unredirected_hdrs}
         if self.route:
             request.where += self.route[3]
@@ -757,7 +760,8 @@ class _KeepAlive:
                         status_code=reply.status, retryable=reply.status >= 500)
             if self.tls:
                 wire.sock.settimeout(wire.deadline.left())
-                wire.sock = context.wrap_socket(wire.sock, server_hostname=self.host)
+                wire.sock = context.wrap_socket(wire.sock, server_hostname=self.host,
+                                                suppress_ragged_eofs=False)
         except BaseException as error:
             wire.hang_up()
             if not quick or getattr(error, "reason", "") != "CERTIFICATE_VERIFY_FAILED": raise
@@ -1223,7 +1227,7 @@ def _headers(base: "Mapping[str, str]", more: Any) -> "Dict[str, str]":
     merged = dict(base)
     for name, value in _mapping(more, "headers").items():
         if not name or any(not "!" <= char <= "~" or char == ":" for char in name):
-            raise GLMValueError(f"header {name!r}: not a header's name")
+            raise GLMValueError(f"header {name.partition(':')[0]!r:.30}: not a header's name")
         merged[name.capitalize()] = _secret(value, "header " + name)
     return merged
 
@@ -1283,7 +1287,8 @@ class GLM:
         api_key = api_key and _Secret(api_key)  # first: no frame may hold it bare
         proxy = _Secret(proxy) if isinstance(proxy, str) else proxy  # with a password, maybe
         base_url = base_url and _Secret(base_url)
-        default_headers = _headers({}, default_headers)
+        default_headers = {name: _Secret(value) for name, value
+                           in _mapping(default_headers, "default_headers").items()}
         options = dict(locals())
         try: self.__setstate__({name: options[name] for name in options if name != "self"})
         except GLMError as error: raise error.with_traceback(None)  # noqa: B904  # as in _send
@@ -1550,12 +1555,12 @@ class _Writer:
         self.replaces = replace
         text += "\n" * (replace and not self.terminal)
         self.last, self.wrote = text[-1:] or self.last, self.wrote or bool(text)
-        if not text: return
-        if self.needed and not self.stream: raise OSError("stdout is closed")
+        if text and self.needed and not self.stream: raise OSError("stdout is closed")
+        if not text or not self.stream: return
         try:
             self.stream.buffer.write(text.encode(self.coding, "replace"))
             self.stream.buffer.flush()
-        except (OSError, AttributeError):
+        except OSError:
             if self.needed: raise
             _drop(2)
 
@@ -1691,17 +1696,17 @@ def _user(args: Any, text: str) -> "Dict[str, Any]":
     return user_message(text, [_stdin(1e6) if name == "-" else name for name in args.image])
 
 def _lines(path: "Optional[str]", wanted: str, pick: "Callable[[Any], Any]",
-           new: bool = True) -> "Tuple[List[Any], int, bytes]":
-    """Pick from each line of JSON of a file, which may be new; its size, and the end it lacks.
+           ours: bytes = b"") -> "Tuple[List[Any], int, bytes]":
+    """Pick from each line of JSON of a file; its size, and the end it lacks.
 
-    Its last line may be half, the rest of a write that was killed: that is left out.
+    ours: how lines begin in a file that we write. It may be new, and its last line may be half,
+    the rest of a write that was killed: that is left out.
     """
     import json
     found: List[Any] = []
     size, gap = 0, b""
-    if path and os.path.exists(path) and new and not os.path.isfile(path):
-        raise GLMValueError(f"{path}: not a regular file")
-    if new and not (path and os.path.exists(path)): return found, size, gap
+    if ours and not (path and os.path.exists(path)): return found, size, gap
+    if ours and not os.path.isfile(path or ""): raise GLMValueError(f"{path}: not a regular file")
     with open(path or "", "rb") as file:
         for number, line in enumerate(file, 1):
             gap = b"\n" * (line[-1:] != b"\n")
@@ -1709,8 +1714,9 @@ def _lines(path: "Optional[str]", wanted: str, pick: "Callable[[Any], Any]",
                 text = line.decode("utf-8-sig")
                 if text.strip(): found.append(pick(json.loads(text, parse_constant=int)))  # no NaN
             except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-                half = gap and new and isinstance(error, (json.JSONDecodeError, UnicodeError))
-                if half and line[:1] == b"{" and "Extra" not in str(error): return found, size, b""
+                half = gap and ours and line[: len(ours)] == ours[: len(line)]
+                half = half and isinstance(error, (json.JSONDecodeError, UnicodeError))
+                if half and "Extra" not in str(error): return found, size, b""
                 what = f"{path}, line {number}: no {wanted}; it stays as it is"
                 raise GLMValueError(what) from None
             size += len(line)
@@ -1721,8 +1727,10 @@ class _Session:
     def __init__(self, path: "Optional[str]", system: "Optional[str]") -> None:
         self.path = path
         if path: os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # fails before a call does
-        self.messages, self.size, self.gap = _lines(path, "message of a --session", self.message)
-        self.saved, self.end = len(self.messages), path and os.path.getsize(path)
+        self.end = path and os.path.getsize(path)
+        self.messages, self.size, self.gap = _lines(path, "message of a --session", self.message,
+                                                    b'{"role":')
+        self.saved = len(self.messages)
         if system and [message["role"] for message in self.messages[:1]] != ["system"]:
             self.saved += bool(self.messages)  # it comes too late for the file
             self.messages.insert(0, {"role": "system", "content": system})
@@ -1863,7 +1871,7 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
     jobs, fields = _number(args.jobs or "2", "--jobs", int), _fields(args)
     head = [{"role": "system", "content": args.system}] if args.system else []
     wanted = 'row {"id", "prompt"} or {"custom_id", "url": "/v4/...", "body"}'
-    rows, *_ = _lines(args.batch, wanted, _task, False)
+    rows, *_ = _lines(args.batch, wanted, _task)
     names = [name for name, _ in rows]
     if len(set(names)) < len(names):
         raise GLMValueError(f"--batch: {max(names, key=names.count)} is there twice")
@@ -1871,10 +1879,8 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
     if os.path.realpath(args.output) == os.path.realpath(args.batch):
         raise GLMValueError("-o: another file than that of --batch")
     if not all("model" in body for _, (_, body) in rows) and not args.model: client._model([{}])
-    ended = lambda row: (row["custom_id"], row["error"] is not None)  # noqa: E731
-    pairs, size, gap = _lines(args.output, "answer of a batch", ended)
-    final = dict(pairs)  # id -> whether it failed
-    todo = [row for row in rows[::-1] if row[0] not in final]
+    final: Dict[str, bool] = {}  # id -> whether it failed
+    todo: List[Any] = []
     stop: List[BaseException] = []
     notes: List[str] = []  # for stderr, which is the main thread's
     lock, failed_for_now, in_a_row = threading.Lock(), 0, 0
@@ -1921,8 +1927,13 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
         try:
             import fcntl
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except ImportError: pass
-        except OSError: raise GLMValueError(f"-o: another run writes to {args.output}") from None
+        except BlockingIOError:
+            raise GLMValueError(f"-o: another run writes to {args.output}") from None
+        except (ImportError, OSError): pass  # there are no locks here
+        ended = lambda row: (str(row["custom_id"]), row["error"] is not None)  # noqa: E731
+        pairs, size, gap = _lines(args.output, "answer of a batch", ended, b'{"custom_id":')
+        final.update(pair for pair in pairs if pair[0] in set(names))
+        todo.extend(row for row in rows[::-1] if row[0] not in final)
         file.truncate(size)
         if gap: file.write(gap)
         threads = [threading.Thread(target=work, daemon=True)
