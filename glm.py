@@ -1876,8 +1876,9 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
     if len(set(names)) < len(names):
         raise GLMValueError(f"--batch: {max(names, key=names.count)} is there twice")
     if jobs < 1: raise GLMValueError("-j: 1 or more")
-    if os.path.realpath(args.output) == os.path.realpath(args.batch):
-        raise GLMValueError("-o: another file than that of --batch")
+    same = os.path.realpath(args.output) == os.path.realpath(args.batch)
+    if same or os.path.exists(args.output) > os.path.isfile(args.output):
+        raise GLMValueError("-o: a regular file, and another than that of --batch")
     if not all("model" in body for _, (_, body) in rows) and not args.model: client._model([{}])
     final: Dict[str, bool] = {}  # id -> whether it failed
     todo: List[Any] = []
