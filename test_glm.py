@@ -381,7 +381,7 @@ import pytest
 HERE = os.path.dirname(os.path.abspath(__file__))
 MESSAGES = [{"role": "user", "content": "Hi"}]
 LINUX = sys.platform.startswith("linux")
-FUZZ = int(os.environ.get("GLM_TEST_FUZZ", 2000))  # mutated replies, and calls of the soak
+FUZZ = int(os.environ.get("GLM_TEST_FUZZ", 1500))  # mutated replies, and calls of the soak
 
 
 def local(text):
@@ -1373,6 +1373,7 @@ def test_close_in_a_fork_leaves_the_parents_connections(service, client):
     assert os.waitpid(child, 0)[1] == 0 and ask(client).choices and service.connections == 1
 
 
+@pytest.mark.skipif(sys.version_info[:2] in ((3, 8), (3, 9)), reason="they tell OpenSSL 3 to ignore it")
 def test_a_tls_reply_that_is_cut_is_an_error(secure, tls):
     client = glm.GLM(KEY, secure.url, ca_file=tls[1], max_retries=0)
     secure.replies.append([b"HTTP/1.1 200 OK\r\n\r\nhalf of the fi", CLOSE])  # and no close_notify
