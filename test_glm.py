@@ -380,6 +380,8 @@ import pytest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MESSAGES = [{"role": "user", "content": "Hi"}]
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # of a job in the background; children inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 LINUX = sys.platform.startswith("linux")
 FUZZ = int(os.environ.get("GLM_TEST_FUZZ", 1500))  # mutated replies, and calls of the soak
 
