@@ -1521,8 +1521,7 @@ class Conversation:
         turn = [user_message(prompt, images)]
         params = {**self.params, **params, "messages": self.messages + turn, "stream": True}
         stream = self.client.chat.completions.create(**params)
-        keep = lambda whole: self.messages.extend([*turn, whole.choices[0].message])  # noqa: E731
-        return _pieces(stream, keep)
+        return _pieces(stream, lambda done: self.messages.extend([*turn, done.choices[0].message]))
 
 # -- Command line ------------------------------------------------------------------------------
 
@@ -1861,6 +1860,33 @@ def _task(row: Any) -> "Tuple[str, Any]":
     if not turns or not all(hasattr(turn, "keys") for turn in turns): raise ValueError
     return str(row["custom_id"] if "custom_id" in row else row["id"]), (endpoint, body)
 
+def _final(client: GLM, fields: Any, head: Any, name: str, task: Any) -> "Dict[str, Any]":
+    """Ask a row of a batch, and return its line of the output; raise what may be asked again."""
+    (endpoint, body), status, problem = task, 200, None
+    try:
+        if endpoint != "/chat/completions": body = client.request("POST", endpoint, body)
+        else:
+            body = {**fields, **body, "messages": [*head, *body["messages"]], "stream": None}
+            body = client.chat.completions.create(**body)
+            text_of(body)
+    except FinishReasonError as error:
+        if error.finish_reason != "tool_calls":
+            problem = {"code": error.finish_reason, "message": str(error)}
+    except APIStatusError as error:
+        if error.retryable or _exit_code(error, False) in (3, 4): raise
+        status, body = error.status_code or 0, error.body
+        problem = {"code": error.code, "message": str(error)}
+    return {"custom_id": name, "response": {"status_code": status, "body": body}, "error": problem}
+
+def _lock(file: Any) -> None:
+    """Keep a file for this process, where there are locks."""
+    try:
+        import fcntl
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise GLMValueError(f"-o: another run writes to {file.name}") from None
+    except (ImportError, OSError): pass
+
 def _batch(client: GLM, args: Any, log: _Writer) -> int:
     """Answer a file's rows, some at once; each that is final is a line of the output.
 
@@ -1870,82 +1896,56 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
     import threading
     jobs, fields = _number(args.jobs or "2", "--jobs", int), _fields(args)
     head = [{"role": "system", "content": args.system}] if args.system else []
-    wanted = 'row {"id", "prompt"} or {"custom_id", "url": "/v4/...", "body"}'
-    rows, *_ = _lines(args.batch, wanted, _task)
-    names = [name for name, _ in rows]
-    if len(set(names)) < len(names):
-        raise GLMValueError(f"--batch: {max(names, key=names.count)} is there twice")
+    rows, *_ = _lines(args.batch, 'row {"id", "prompt"} or {"custom_id", "url", "body"}', _task)
+    tasks = dict(rows)
+    if len(tasks) < len(rows):
+        twice = max(tasks, key=[row[0] for row in rows].count)
+        raise GLMValueError(f"--batch: {twice} is there twice")
     if jobs < 1: raise GLMValueError("-j: 1 or more")
-    same = os.path.realpath(args.output) == os.path.realpath(args.batch)
-    if same or os.path.exists(args.output) > os.path.isfile(args.output):
+    odd = os.path.exists(args.output) and not os.path.isfile(args.output)
+    if odd or os.path.realpath(args.output) == os.path.realpath(args.batch):
         raise GLMValueError("-o: a regular file, and another than that of --batch")
-    if not all("model" in body for _, (_, body) in rows) and not args.model: client._model([{}])
-    final: Dict[str, bool] = {}  # id -> whether it failed
-    todo: List[Any] = []
-    stop: List[BaseException] = []
-    notes: List[str] = []  # for stderr, which is the main thread's
-    lock, failed_for_now, in_a_row = threading.Lock(), 0, 0
-
-    def answer(name: str, task: Any) -> None:
-        endpoint, body = task
-        status, problem = 200, None
-        try:
-            if endpoint != "/chat/completions": body = client.request("POST", endpoint, body)
-            else:
-                body = {**fields, **body, "messages": [*head, *body["messages"]], "stream": None}
-                body = client.chat.completions.create(**body)
-                text_of(body)
-        except FinishReasonError as error:
-            if error.finish_reason != "tool_calls":
-                problem = {"code": error.finish_reason, "message": str(error)}
-        except APIStatusError as error:
-            if error.retryable or _exit_code(error, False) in (3, 4): raise
-            status, body = error.status_code or 0, error.body
-            problem = {"code": error.code, "message": str(error)}
-        response = {"status_code": status, "body": body}
-        row = {"custom_id": name, "response": response, "error": problem}
-        line = _encode(row) + b"\n"
-        with lock:
-            if file.write(line) != len(line): raise OSError(f"{args.output}: no room for a line")
-            final[name] = problem is not None
+    if not (args.model or all("model" in body for _, body in tasks.values())): client._model([{}])
+    notes: List[str] = []  # a line for each row that failed for now; stderr is the main thread's
+    stop: List[Exception] = []
+    in_a_row: List[str] = []  # the rows that failed since one went well
+    lock = threading.Lock()
 
     def work() -> None:
-        nonlocal failed_for_now, in_a_row
         while todo and not stop:
-            try: row = todo.pop()
+            try: name, task = todo.pop()
             except IndexError: return
             try:
-                answer(*row)
-                in_a_row = 0
+                row = _final(client, fields, head, name, task)
+                line = _encode(row) + b"\n"
+                with lock: size = file.write(line)
+                if size != len(line): raise OSError(f"{file.name}: no room")
+                final[name] = row["error"] is not None
+                in_a_row.clear()
             except Exception as error:
-                in_a_row += 1
-                if isinstance(error, OSError) or _exit_code(error, False) in (3, 4) or in_a_row > 9:
-                    return stop.append(error)
-                failed_for_now += 1
-                notes.append(f"glm.py: {row[0]}: {error}\n")
+                in_a_row.append(name)
+                lasts = isinstance(error, OSError) or _exit_code(error, False) in (3, 4)
+                if lasts or len(in_a_row) > 9: return stop.append(error)
+                notes.append(f"glm.py: {name}: {error}\n")
 
     with open(args.output, "ab", 0) as file:  # no buffer: a kill loses at most half a line
-        try:
-            import fcntl
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise GLMValueError(f"-o: another run writes to {args.output}") from None
-        except (ImportError, OSError): pass  # there are no locks here
+        _lock(file)
         ended = lambda row: (str(row["custom_id"]), row["error"] is not None)  # noqa: E731
         pairs, size, gap = _lines(args.output, "answer of a batch", ended, b'{"custom_id":')
-        final.update(pair for pair in pairs if pair[0] in set(names))
-        todo.extend(row for row in rows[::-1] if row[0] not in final)
+        final = {name: bad for name, bad in pairs if name in tasks}  # id -> whether it failed
+        todo = [row for row in rows[::-1] if row[0] not in final]
         file.truncate(size)
         if gap: file.write(gap)
-        threads = [threading.Thread(target=work, daemon=True)
-                   for _ in range(min(jobs, len(todo) or 1))]
+        threads = [threading.Thread(target=work, daemon=True) for _ in todo[:jobs] or [None]]
         for thread in threads: thread.start()
-        shown = 0.0 if log.terminal else time.monotonic()
+        shown, said = 0.0 if log.terminal else time.monotonic(), 0
         while threads:
             threads[0].join(0.2)
             if not threads[0].is_alive(): del threads[0]
-            while notes: log.write(notes.pop(0))
-            failed = sum(final.values()) + failed_for_now
+            new = notes[said:]
+            said += len(new)
+            log.write("".join(new))
+            failed = sum(final.copy().values()) + len(notes)
             state = f"{len(final)} of {len(rows)} rows are final; {failed} failed"
             if time.monotonic() - shown > (0.2 if log.terminal else 60):
                 shown = time.monotonic()
