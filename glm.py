@@ -15,6 +15,7 @@ Time, Transport, Replies, Messages, Endpoints, Client, Conversation, Command lin
 import os
 import sys
 import time
+from codecs import getincrementaldecoder
 from collections import namedtuple
 from operator import methodcaller
 
@@ -1525,46 +1526,36 @@ class Conversation:
 
 # -- Command line ------------------------------------------------------------------------------
 
-def _drop(descriptor: int) -> None:
-    """Let what cannot be written vanish, else the flush at exit complains once more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
-
 class _Writer:
     """Text to a pipe or file in UTF-8, to a terminal in its code page and with no ESC."""
     def __init__(self, stream: Any, needed: bool = False) -> None:
-        self.needed = needed  # what cannot be written is an error
-        self.stream, self.half, self.last = stream, "", "\n"
-        self.wrote = self.replaces = False
-        self.terminal = bool(stream) and stream.isatty()  # stream is None where it was closed
-        self.coding = (self.terminal and stream.encoding) or "utf-8"
+        self.needed, self.last, self.wrote = needed, "\n", False  # needed: failing is an error
+        # stream is None where it was closed; without its buffer nothing is left to flush at exit
+        self.raw = stream and getattr(stream.buffer, "raw", stream.buffer)
+        self.terminal = bool(stream) and stream.isatty()
+        self.coding = stream.encoding if self.terminal else "utf-8"
         if self.coding.lower() in ("ascii", "us-ascii", "ansi_x3.4-1968"):
             self.coding = "utf-8"  # LANG=C says nothing about the terminal
+        self.join = getincrementaldecoder("utf-16-le")("replace").decode
 
-    def write(self, text: str, more: bool = False, replace: bool = False) -> None:
-        """Write; if there is more, half of a surrogate pair waits for the other half.
-
-        replace: the text is a progress line; on a terminal it replaces the one before.
-        """
-        text, self.half = self.half + text, ""
-        if more and "\ud800" <= text[-1:] <= "\udbff": text, self.half = text[:-1], text[-1]
-        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    def write(self, text: str, more: bool = False, before: str = "") -> None:
+        """Write; if there is more, half of a surrogate pair waits for the other half."""
+        text = self.join(text.encode("utf-16-le", "surrogatepass"), not more)
         if self.terminal:
             ugly = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160)) if n not in (9, 10)}
-            text = "\r\x1b[K" * (replace or self.replaces) + text.translate(ugly)
-        self.replaces = replace
-        text += "\n" * (replace and not self.terminal)
+            text = before + text.translate(ugly)
         self.last, self.wrote = text[-1:] or self.last, self.wrote or bool(text)
-        if text and self.needed and not self.stream: raise OSError("stdout is closed")
-        if not text or not self.stream: return
+        data = text.encode(self.coding, "replace")
         try:
-            self.stream.buffer.write(text.encode(self.coding, "replace"))
-            self.stream.buffer.flush()
+            while data:
+                if not self.raw: raise OSError("stdout is closed")
+                data = data[self.raw.write(data) :]
         except OSError:
             if self.needed: raise
-            _drop(2)
 
     def end(self) -> None:
-        self.write("" if self.last == "\n" and not self.half else "\n")
+        self.write("")
+        if self.last != "\n": self.write("\n")
 
 HELP = """\
 usage: glm.py [options] [prompt ...]
@@ -1887,6 +1878,8 @@ def _lock(file: Any) -> None:
         raise GLMValueError(f"-o: another run writes to {file.name}") from None
     except (ImportError, OSError): pass
 
+CLEAR = "\r\x1b[K"  # the progress line
+
 def _batch(client: GLM, args: Any, log: _Writer) -> int:
     """Answer a file's rows, some at once; each that is final is a line of the output.
 
@@ -1938,19 +1931,17 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
         if gap: file.write(gap)
         threads = [threading.Thread(target=work, daemon=True) for _ in todo[:jobs] or [None]]
         for thread in threads: thread.start()
-        shown, said = 0.0 if log.terminal else time.monotonic(), 0
+        said = 0
         while threads:
             threads[0].join(0.2)
             if not threads[0].is_alive(): del threads[0]
             new = notes[said:]
             said += len(new)
-            log.write("".join(new))
+            log.write("".join(new), before=CLEAR)
             failed = sum(final.copy().values()) + len(notes)
             state = f"{len(final)} of {len(rows)} rows are final; {failed} failed"
-            if time.monotonic() - shown > (0.2 if log.terminal else 60):
-                shown = time.monotonic()
-                log.write(state, replace=True)
-    log.write(f"glm.py: {state}\n")
+            if log.terminal: log.write(state, before=CLEAR)
+    log.write(f"glm.py: {state}\n", before=CLEAR)
     if stop: raise stop[0]
     return 1 if failed else 0
 
@@ -2057,7 +2048,6 @@ def main(argv: "Optional[List[str]]" = None) -> int:
         return _command(args, out, log)
     except KeyboardInterrupt: return 130
     except Exception as error:
-        if isinstance(error, OSError) and not error.filename: _drop(1)
         if isinstance(error, BrokenPipeError): return 141
         code, text = _exit_code(error, out.wrote), str(error) or type(error).__name__
         if args.json:
