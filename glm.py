@@ -1685,68 +1685,68 @@ def _fields(args: Any) -> "Dict[str, Any]":
 def _user(args: Any, text: str) -> "Dict[str, Any]":
     return user_message(text, [_stdin(1e6) if name == "-" else name for name in args.image])
 
-def _lines(path: "Optional[str]", wanted: str, pick: "Callable[[Any], Any]",
-           ours: bytes = b"") -> "Tuple[List[Any], int, bytes]":
-    """Pick from each line of JSON of a file; its size, and the end it lacks.
+def _ours(path: "Optional[str]", mode: int = 0o600) -> Any:
+    """Open a file that this run alone goes on with; without a path one that keeps nothing."""
+    if not path: return open(os.devnull, "r+b", 0)
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise GLMValueError(f"{path}: not a regular file")
+    file = open(  # noqa: SIM115
+        path, "a+b", 0, opener=lambda name, flags: os.open(name, flags, mode))
+    try:
+        import fcntl
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise GLMValueError(f"{path}: another run writes to it") from None
+    except (ImportError, OSError): pass  # there are no locks
+    file.seek(0)
+    return file
 
-    ours: how lines begin in a file that we write. It may be new, and its last line may be half,
-    the rest of a write that was killed: that is left out.
+def _rows(file: Any, wanted: str, pick: "Callable[[Any], Any]", start: bytes = b"") -> "List[Any]":
+    """What pick makes of each line of JSON; start: how lines begin in a file of ours.
+
+    There the last may be half, the rest of a write that was killed: it is cut off.
     """
     import json
     found: List[Any] = []
-    size, gap = 0, b""
-    if ours and not (path and os.path.exists(path)): return found, size, gap
-    if ours and not os.path.isfile(path or ""): raise GLMValueError(f"{path}: not a regular file")
-    with open(path or "", "rb") as file:
-        for number, line in enumerate(file, 1):
-            gap = b"\n" * (line[-1:] != b"\n")
-            try:
-                text = line.decode("utf-8-sig")
-                if text.strip(): found.append(pick(json.loads(text, parse_constant=int)))  # no NaN
-            except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-                half = gap and ours and line[: len(ours)] == ours[: len(line)]
-                half = half and isinstance(error, (json.JSONDecodeError, UnicodeError))
-                if half and "Extra" not in str(error): return found, size, b""
-                what = f"{path}, line {number}: no {wanted}; it stays as it is"
+    size, line = 0, b"\n"
+    for number, line in enumerate(file.read().splitlines(True), 1):
+        try:
+            if line.strip(): found.append(pick(json.loads(line, parse_constant=int)))  # no NaN
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            half = line[-1:] not in b"\r\n" and line[: len(start)] == start[: len(line)]
+            if not (start and half and isinstance(error, ValueError)) or "Extra" in str(error):
+                what = f"{file.name}, line {number}: no {wanted}; it stays as it is"
                 raise GLMValueError(what) from None
-            size += len(line)
-    return found, size, gap
+            file.truncate(size)
+            return found
+        size += len(line)
+    if start and line[-1:] != b"\n": file.write(b"\n")
+    return found
+
+def _append(file: Any, *rows: Any) -> None:
+    """Write all of the rows or, where a disk is full, none."""
+    size, data = file.seek(0, 2), b"".join(_encode(row) + b"\n" for row in rows)
+    if file.write(data) < len(data):
+        file.truncate(size)
+        raise OSError(f"{file.name}: no room")
 
 class _Session:
-    """A conversation, in a file of its own if there is a path: a message a line, mode 0600."""
-    def __init__(self, path: "Optional[str]", system: "Optional[str]") -> None:
-        self.path = path
-        if path: os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # fails before a call does
-        self.end = path and os.path.getsize(path)
-        self.messages, self.size, self.gap = _lines(path, "message of a --session", self.message,
-                                                    b'{"role":')
-        self.saved = len(self.messages)
-        if system and [message["role"] for message in self.messages[:1]] != ["system"]:
-            self.saved += bool(self.messages)  # it comes too late for the file
-            self.messages.insert(0, {"role": "system", "content": system})
-
-    @staticmethod
-    def message(row: Any) -> Any:
-        if row["role"] in ("system", "user", "assistant", "tool"): return row
-        raise ValueError
+    """A conversation that goes on in a file, a message a line."""
+    def __init__(self, file: Any, system: "Optional[str]") -> None:
+        known = "system", "user", "assistant", "tool"
+        pick = lambda row: dict.fromkeys(known, row)[row["role"]]  # noqa: E731
+        self.file, self.turns = file, _rows(file, "message of a --session", pick, b'{"role":')
+        self.head = [{"role": "system", "content": system}] if system else []
+        if self.turns and self.turns[0]["role"] == "system": self.head = [self.turns.pop(0)]
 
     def add(self, *turn: Any) -> None:
-        self.messages += turn
-        if not self.path: return
-        lines = [_encode(message) + b"\n" for message in self.messages[self.saved :]]
-        data, self.gap = self.gap + b"".join(lines), b""
-        with open(self.path, "r+b") as file:
-            if file.seek(0, 2) != self.end:
-                raise OSError(f"--session: another process wrote to {self.path} meanwhile")
-            file.seek(self.size)
-            file.write(data)
-            file.truncate()
-        self.size, self.saved = self.size + len(data), len(self.messages)
-        self.end = self.size
+        _append(self.file, *([] if self.file.seek(0, 2) else self.head), *turn)
+        self.turns += turn
 
     def clear(self) -> None:
-        self.messages = [message for message in self.messages[:1] if message["role"] == "system"]
-        self.size, self.saved, self.gap = 0, 0, b""
+        self.turns.clear()
+        if self.file.name != os.devnull: self.file.truncate(0)
 
 def _client(args: Any, opener: Any = None, keyless: bool = False) -> GLM:
     """The client that the options describe; keyless: with '-' where a key is missing."""
@@ -1761,7 +1761,7 @@ def _client(args: Any, opener: Any = None, keyless: bool = False) -> GLM:
         if not keyless or error.status_code != 401: raise
         return GLM("-", args.base_url, **options)
 
-def _curl(args: Any) -> str:
+def _curl(args: Any, messages: Any) -> str:
     """The request as a command: key and body are here-documents, so neither is an argument."""
     from shlex import quote
     sent: List[Any] = []
@@ -1770,7 +1770,6 @@ def _curl(args: Any) -> str:
         sent.append(request)
         raise SystemExit
 
-    messages = [*_Session(args.session, args.system).messages, _user(args, _prompt(args))]
     client = _client(args, Record(open=record), True)
     create: Any = client.chat.completions.create
     try: create(messages=messages, stream=not args.no_stream, **_fields(args))
@@ -1837,7 +1836,8 @@ def _talk(client: GLM, args: Any, session: _Session, out: _Writer, log: _Writer)
         elif line:
             try:
                 user = _user(args, line)
-                session.add(user, _answer(client, args, [*session.messages, user], out, log))
+                turns = [*session.head, *session.turns, user]
+                session.add(user, _answer(client, args, turns, out, log))
                 args.image = []  # they belong to the first turn
             except KeyboardInterrupt: log.write("(stopped: this turn is forgotten)\n")
             except (GLMError, OSError) as error: log.write(f"glm.py: {error}\n")
@@ -1869,15 +1869,6 @@ def _final(client: GLM, fields: Any, head: Any, name: str, task: Any) -> "Dict[s
         problem = {"code": error.code, "message": str(error)}
     return {"custom_id": name, "response": {"status_code": status, "body": body}, "error": problem}
 
-def _lock(file: Any) -> None:
-    """Keep a file for this process, where there are locks."""
-    try:
-        import fcntl
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise GLMValueError(f"-o: another run writes to {file.name}") from None
-    except (ImportError, OSError): pass
-
 CLEAR = "\r\x1b[K"  # the progress line
 
 def _batch(client: GLM, args: Any, log: _Writer) -> int:
@@ -1889,15 +1880,15 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
     import threading
     jobs, fields = _number(args.jobs or "2", "--jobs", int), _fields(args)
     head = [{"role": "system", "content": args.system}] if args.system else []
-    rows, *_ = _lines(args.batch, 'row {"id", "prompt"} or {"custom_id", "url", "body"}', _task)
+    with open(args.batch, "rb") as file:
+        rows = _rows(file, 'row {"id", "prompt"} or {"custom_id", "url", "body"}', _task)
     tasks = dict(rows)
     if len(tasks) < len(rows):
         twice = max(tasks, key=[row[0] for row in rows].count)
         raise GLMValueError(f"--batch: {twice} is there twice")
     if jobs < 1: raise GLMValueError("-j: 1 or more")
-    odd = os.path.exists(args.output) and not os.path.isfile(args.output)
-    if odd or os.path.realpath(args.output) == os.path.realpath(args.batch):
-        raise GLMValueError("-o: a regular file, and another than that of --batch")
+    if os.path.realpath(args.output) == os.path.realpath(args.batch):
+        raise GLMValueError("-o: another file than that of --batch")
     if not (args.model or all("model" in body for _, body in tasks.values())): client._model([{}])
     notes: List[str] = []  # a line for each row that failed for now; stderr is the main thread's
     stop: List[Exception] = []
@@ -1910,9 +1901,7 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
             except IndexError: return
             try:
                 row = _final(client, fields, head, name, task)
-                line = _encode(row) + b"\n"
-                with lock: size = file.write(line)
-                if size != len(line): raise OSError(f"{file.name}: no room")
+                with lock: _append(file, row)
                 final[name] = row["error"] is not None
                 in_a_row.clear()
             except Exception as error:
@@ -1921,14 +1910,11 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
                 if lasts or len(in_a_row) > 9: return stop.append(error)
                 notes.append(f"glm.py: {name}: {error}\n")
 
-    with open(args.output, "ab", 0) as file:  # no buffer: a kill loses at most half a line
-        _lock(file)
+    with _ours(args.output, 0o666) as file:
         ended = lambda row: (str(row["custom_id"]), row["error"] is not None)  # noqa: E731
-        pairs, size, gap = _lines(args.output, "answer of a batch", ended, b'{"custom_id":')
+        pairs = _rows(file, "answer of a batch", ended, b'{"custom_id":')
         final = {name: bad for name, bad in pairs if name in tasks}  # id -> whether it failed
         todo = [row for row in rows[::-1] if row[0] not in final]
-        file.truncate(size)
-        if gap: file.write(gap)
         threads = [threading.Thread(target=work, daemon=True) for _ in todo[:jobs] or [None]]
         for thread in threads: thread.start()
         said = 0
@@ -2022,7 +2008,6 @@ def _command(args: Any, out: _Writer, log: _Writer) -> int:
         logging.getLogger("glm").setLevel(logging.DEBUG)
     if args.help or args.version: out.write(HELP if args.help else f"glm.py {__version__}\n")
     elif args.explain: out.write(explain(args.explain) + "\n")
-    elif args.curl: out.write(_curl(args))
     elif args.check: return _check(args, out)
     elif args.models:
         rows = [row for row in _client(args).models.list().get("data") or () if "id" in row]
@@ -2030,13 +2015,15 @@ def _command(args: Any, out: _Writer, log: _Writer) -> int:
     elif args.batch: return _batch(_client(args), args, log)
     else:
         _fields(args)  # what is wrong in them is said before anything is read or sent
-        session = _Session(args.session, args.system)
-        talks = not args.words and sys.stdin and sys.stdin.isatty()
-        user = None if talks else _user(args, _prompt(args))
-        with _client(args) as client:
-            if talks: _talk(client, args, session, out, log)
-            else:
-                session.add(user, _answer(client, args, [*session.messages, user], out, log))
+        with _ours(args.session) as file:
+            session = _Session(file, args.system)
+            if not (args.words or args.curl) and sys.stdin and sys.stdin.isatty():
+                _talk(_client(args), args, session, out, log)
+                return 0
+            user = _user(args, _prompt(args))
+            turns = [*session.head, *session.turns, user]
+            if args.curl: out.write(_curl(args, turns))
+            else: session.add(user, _answer(_client(args), args, turns, out, log))
     return 0
 
 def main(argv: "Optional[List[str]]" = None) -> int:

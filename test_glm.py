@@ -2949,8 +2949,9 @@ def test_two_batches_do_not_share_an_output_nor_two_processes_a_session(service,
     slow = subprocess.Popen(command("--session", str(talk), "--no-stream", "one"), env=environment(service), stdin=subprocess.DEVNULL,
                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     wait_for(lambda: len(service.requests) == 2)
-    assert run(service, "--session", str(talk), "two").code == 0
-    assert b"another process" in slow.communicate(timeout=20)[1] and slow.returncode == 1
+    done = run(service, "--session", str(talk), "two")
+    assert done.code == 2 and b"another run" in done.err and len(service.requests) == 2
+    assert slow.communicate(timeout=20)[1] == b"" and slow.returncode == 0
     assert len(talk.read_bytes().splitlines()) == 2
 
 
@@ -3186,7 +3187,7 @@ def test_without_ssl_plain_http_works(service):
 def test_the_file_does_not_grow():
     """A ratchet, to be turned down only: the aim is 800 lines for the library and 1,100 in all."""
     library = SOURCE.partition("# -- Command line -")[0]
-    assert library.count("\n") <= 1526 and SOURCE.count("\n") <= 2061
+    assert library.count("\n") <= 1526 and SOURCE.count("\n") <= 2048
     assert max(map(len, SOURCE.splitlines())) <= 100
 
 
