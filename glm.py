@@ -1846,25 +1846,25 @@ def _task(row: Any) -> "Tuple[str, Any]":
     """Id, and (endpoint, body), of a row of a batch."""
     body = row["body"] if "body" in row else {"messages": [user_message(row["prompt"])]}
     endpoint = "/" + row.get("url", "/v4/chat/completions").split("/v4/")[1]
-    if {"self", "timeout", "extra_body", "extra_headers"} & body.keys(): raise ValueError
     turns = body["messages"] if endpoint == "/chat/completions" else [body]
     if not turns or not all(hasattr(turn, "keys") for turn in turns): raise ValueError
     return str(row["custom_id"] if "custom_id" in row else row["id"]), (endpoint, body)
 
-def _final(client: GLM, fields: Any, head: Any, name: str, task: Any) -> "Dict[str, Any]":
+def _final(client: GLM, fields: Any, name: str, task: Any) -> "Dict[str, Any]":
     """Ask a row of a batch, and return its line of the output; raise what may be asked again."""
     (endpoint, body), status, problem = task, 200, None
     try:
         if endpoint != "/chat/completions": body = client.request("POST", endpoint, body)
         else:
-            body = {**fields, **body, "messages": [*head, *body["messages"]], "stream": None}
+            messages = [*fields["messages"], *body["messages"]]
+            body = {**fields, **body, "messages": messages, "stream": None}
             body = client.chat.completions.create(**body)
             text_of(body)
     except FinishReasonError as error:
         if error.finish_reason != "tool_calls":
             problem = {"code": error.finish_reason, "message": str(error)}
     except APIStatusError as error:
-        if error.retryable or _exit_code(error, False) in (3, 4): raise
+        if error.retryable or _exit_code(error) in (3, 4): raise
         status, body = error.status_code or 0, error.body
         problem = {"code": error.code, "message": str(error)}
     return {"custom_id": name, "response": {"status_code": status, "body": body}, "error": problem}
@@ -1879,55 +1879,50 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
     """
     import threading
     jobs, fields = _number(args.jobs or "2", "--jobs", int), _fields(args)
-    head = [{"role": "system", "content": args.system}] if args.system else []
+    fields["messages"] = [{"role": "system", "content": args.system}] if args.system else []
     with open(args.batch, "rb") as file:
         rows = _rows(file, 'row {"id", "prompt"} or {"custom_id", "url", "body"}', _task)
     tasks = dict(rows)
     if len(tasks) < len(rows):
         twice = max(tasks, key=[row[0] for row in rows].count)
         raise GLMValueError(f"--batch: {twice} is there twice")
-    if jobs < 1: raise GLMValueError("-j: 1 or more")
     if os.path.realpath(args.output) == os.path.realpath(args.batch):
         raise GLMValueError("-o: another file than that of --batch")
-    if not (args.model or all("model" in body for _, body in tasks.values())): client._model([{}])
-    notes: List[str] = []  # a line for each row that failed for now; stderr is the main thread's
-    stop: List[Exception] = []
     in_a_row: List[str] = []  # the rows that failed since one went well
+    stop: List[Exception] = []
     lock = threading.Lock()
 
+    def state() -> str: return f"{len(final)} of {len(rows)} rows are final; {len(failed)} failed"
+
     def work() -> None:
-        while todo and not stop:
-            try: name, task = todo.pop()
-            except IndexError: return
+        for name, task in todo:
+            note = ""
             try:
-                row = _final(client, fields, head, name, task)
+                row = _final(client, fields, name, task)
                 with lock: _append(file, row)
-                final[name] = row["error"] is not None
+                final.add(name)
+                if row["error"]: failed.append(name)
                 in_a_row.clear()
             except Exception as error:
+                failed.append(name)
                 in_a_row.append(name)
-                lasts = isinstance(error, OSError) or _exit_code(error, False) in (3, 4)
-                if lasts or len(in_a_row) > 9: return stop.append(error)
-                notes.append(f"glm.py: {name}: {error}\n")
+                lasts = isinstance(error, OSError) or _exit_code(error) in (3, 4)
+                if lasts or len(in_a_row) > 9: stop.append(error)
+                else: note = f"glm.py: {name}: {error}\n"
+            with lock: log.write(note + state() * log.terminal, before=CLEAR)
+            if stop: return
 
     with _ours(args.output, 0o666) as file:
-        ended = lambda row: (str(row["custom_id"]), row["error"] is not None)  # noqa: E731
-        pairs = _rows(file, "answer of a batch", ended, b'{"custom_id":')
-        final = {name: bad for name, bad in pairs if name in tasks}  # id -> whether it failed
-        todo = [row for row in rows[::-1] if row[0] not in final]
-        threads = [threading.Thread(target=work, daemon=True) for _ in todo[:jobs] or [None]]
+        ended = lambda row: (str(row["custom_id"]), row["error"])  # noqa: E731
+        made = dict(_rows(file, "answer of a batch", ended, b'{"custom_id":'))
+        final = made.keys() & tasks.keys()
+        failed = [name for name in final if made[name]]
+        todo = iter([row for row in rows if row[0] not in final])  # one for all threads
+        threads = [threading.Thread(target=work, daemon=True) for _ in rows[: max(jobs, 1)]]
         for thread in threads: thread.start()
-        said = 0
-        while threads:
-            threads[0].join(0.2)
-            if not threads[0].is_alive(): del threads[0]
-            new = notes[said:]
-            said += len(new)
-            log.write("".join(new), before=CLEAR)
-            failed = sum(final.copy().values()) + len(notes)
-            state = f"{len(final)} of {len(rows)} rows are final; {failed} failed"
-            if log.terminal: log.write(state, before=CLEAR)
-    log.write(f"glm.py: {state}\n", before=CLEAR)
+        for thread in threads:
+            while thread.is_alive(): thread.join(0.2)  # one without end is deaf on Windows
+    log.write(f"glm.py: {state()}\n", before=CLEAR)
     if stop: raise stop[0]
     return 1 if failed else 0
 
@@ -1965,7 +1960,7 @@ def _points(client: GLM, args: Any, problem: "Optional[GLMError]") -> "Iterator[
     date = next((error.date for error in refusals.values() if error.date), None)
     yield f"{time.time() - date:+.0f} s from the server's" if date else "-"
     refusal = problem or refusals.get("/models")
-    if refusal and _exit_code(refusal, False) in (3, 7): raise refusal
+    if refusal and _exit_code(refusal) in (3, 7): raise refusal
     yield {"jwt": "id.secret, sent as a signed token", "key": "sent as it is"}.get(client.auth, "-")
 
 def _check(args: Any, out: _Writer) -> int:
@@ -1979,11 +1974,11 @@ def _check(args: Any, out: _Writer) -> int:
     for name in POINTS:
         try: text = next(points, "-")
         except (GLMError, OSError, ImportError) as error:
-            text, code = f"FAILED: {error}", 3 if _exit_code(error, False) == 3 else 7
+            text, code = f"FAILED: {error}", 3 if _exit_code(error) == 3 else 7
         out.write(f"{name:10} {text}\n")
     return code
 
-def _exit_code(error: BaseException, shown: bool) -> int:
+def _exit_code(error: BaseException, shown: bool = False) -> int:
     """The exit code of an error; shown: text of an answer was out before it."""
     row = ERROR_CODES.get(getattr(error, "code", None) or "")
     status = getattr(error, "status_code", None) or 0

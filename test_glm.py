@@ -2902,9 +2902,9 @@ BATCHES = [  # rows, what is in the output before, more options, words on stderr
     ('{"id": 1, "prompt": "x"}\n{"prompt": "y"}\n', b"", [], "line 2"), ("diary\n", b"", [], "line 1"),
     ('{"id": 1, "body": {"messages": []}}\n', b"", [], "line 1"), ('{"id": 1, "prompt": "x"}\n', b"diary\n", [], "it stays"),
     ('{"id": 1, "prompt": "x"}\n', b"diary", [], "it stays"), ('{"id": 1, "prompt": "x"}\n', b"{%% mine %%}", [], "it stays"), ('{"id": 1, "prompt": "x"}\n', b'{"mine": 1}', [], "it stays"),
-    ('{"id": 1, "body": {"messages": "hello"}}\n', b"", [], "line 1"), ('{"id": 1, "body": {"messages": [{}], "timeout": 1}}\n', b"", [], "line 1"),
+    ('{"id": 1, "body": {"messages": "hello"}}\n', b"", [], "line 1"),
     ('{"id": 1, "body": {"messages": [{}], "x": NaN}}\n', b"", [], "line 1"), ("[" * 5000 + "\n", b"", [], "line 1"),
-    ('{"id": 1, "prompt": "x"}\n', b"", ["-j", "0"], "-j"), ('{"id": 1, "prompt": "x"}\n', b"", ["-j", "x"], "--jobs"),
+    ('{"id": 1, "prompt": "x"}\n', b"", ["-j", "x"], "--jobs"),
     ('{"id": 1, "prompt": "x"}\n', b"", ["-o", ""], "-o"), ('{"id": 1, "prompt": "x"}\n', b"", ["-t", "hot"], "temperature"),
     ('{"id": 1, "prompt": "x"}\n', b"", ["--batch", "no/such"], "no/such"),
     ('{"id": 1, "prompt": "x"}\n', b"", ["-o", "no/such/out"], "no/such/out"),
@@ -3187,7 +3187,7 @@ def test_without_ssl_plain_http_works(service):
 def test_the_file_does_not_grow():
     """A ratchet, to be turned down only: the aim is 800 lines for the library and 1,100 in all."""
     library = SOURCE.partition("# -- Command line -")[0]
-    assert library.count("\n") <= 1526 and SOURCE.count("\n") <= 2048
+    assert library.count("\n") <= 1526 and SOURCE.count("\n") <= 2043
     assert max(map(len, SOURCE.splitlines())) <= 100
 
 
