@@ -1601,30 +1601,34 @@ balance, 5 content filter, 6 rate limit, 7 network or server, 8 answer cut
 short, empty or past the context, 130 interrupted, 141 closed pipe.
 """
 
+def _seconds(text: str) -> Timeout:
+    return Timeout(total=float(text[6:])) if text[:6] == "total=" else Timeout.of(float(text))
+
 def _parse(argv: "List[str]") -> Any:
     """Options and words; the options are those that HELP shows."""
     import re
     from getopt import GetoptError, gnu_getopt
     rows = re.findall(r"(?:-(\w), )?--([a-z-]+)( [A-Z\w|=-]+)?", HELP[HELP.index("  -m") :])
-    names = {"-" + letter: "--" + name for letter, name, _ in rows if letter}
+    names = {"-" + letter: name for letter, name, _ in rows}
+    kinds = {name: value for _, name, value in rows}
+    types: Any = {"": lambda text: True, " X": float, " N": int, " SECONDS": _seconds}
     letters = "".join(letter + ":" * bool(value) for letter, _, value in rows if letter)
-    args = Record({name.replace("-", "_"): None for _, name, _ in rows}, image=[], param=[])
+    args = Record({name.replace("-", "_"): None for _, name, _ in rows}, image=[], param=[],
+                  jobs=2)
     try:
         found, args["words"] = gnu_getopt(
             [os.fsencode(word).decode("utf-8", "replace") for word in argv], letters,
             [name + "=" * bool(value) for _, name, value in rows])
     except GetoptError as error: raise GLMValueError(f"{error}; --help lists the options") from None
-    flags = {name for _, name, value in rows if not value}
-    for name, value in found:
-        name = names.get(name, name)[2:]
-        key = name.replace("-", "_")
-        args[key] = [*args[key], value] if isinstance(args[key], list) else name in flags or value
+    for name, text in found:
+        name = names.get(name, name[2:])
+        key, kind = name.replace("-", "_"), kinds[name]
+        try: value = types.get(kind, str)(text)
+        except ValueError: raise GLMValueError(f"--{name}{kind}, not {text}") from None
+        args[key] = [*args[key], value] if isinstance(args[key], list) else value
+    args["fields"] = _fields(args)
     args["proxy"] = args["proxy"] != "off" and args["proxy"]  # False is for none at all
     return args
-
-def _number(text: "Optional[str]", name: str, kind: "Callable[[str], Any]" = float) -> Any:
-    try: return None if text is None else kind(text)
-    except ValueError: raise GLMValueError(f"{name}: not a number: {text}") from None
 
 def _plain(data: bytes) -> str:
     """Text in UTF-8, UTF-16 with its mark, or the locale's coding."""
@@ -1667,18 +1671,18 @@ def _prompt(args: Any) -> str:
 def _fields(args: Any) -> "Dict[str, Any]":
     """The fields of the request that the options ask for, but for messages."""
     import json
-    fields = {"model": args.model, "reasoning_effort": args.effort,
+    usage = {"include_usage": True} if args.usage and not args.no_stream else None
+    fields = {"model": args.model, "reasoning_effort": args.effort, "max_tokens": args.max_tokens,
               "thinking": True if args.think else False if args.no_think else None,
-              "temperature": _number(args.temperature, "--temperature"),
-              "max_tokens": _number(args.max_tokens, "--max-tokens", int)}
+              "temperature": args.temperature, "stream": not args.no_stream or None,
+              "stream_options": usage}
     for pair in args.param:
-        name, found, value = pair.partition("=")
+        name, _, value = pair.partition("=")
         if name in ("messages", "stream", "extra_body", "extra_headers", "timeout"):
             raise GLMValueError(f"--param: {name} has an option or a place of its own")
         try: fields[name] = json.loads(value)
         except ValueError:
-            if not found or value[:1] in ("{", "[", '"'):
-                raise GLMValueError(f"--param: KEY=JSON, not {pair}") from None
+            if value[:1] in '{["': raise GLMValueError(f"--param KEY=JSON, not {pair}") from None
             fields[name] = value
     return fields
 
@@ -1751,11 +1755,8 @@ class _Session:
 def _client(args: Any, opener: Any = None, keyless: bool = False) -> GLM:
     """The client that the options describe; keyless: with '-' where a key is missing."""
     key = _Secret(_plain(_content(args.key_file))) if args.key_file else None
-    total = (args.timeout or "").startswith("total=")
-    seconds = _number(args.timeout and args.timeout[6 * total :], "--timeout")
-    options = {"auth": args.auth, "ca_file": args.ca_file, "opener": opener,
-               "timeout": Timeout(total=seconds) if total or seconds is None else seconds,
-               "proxy": args.proxy}
+    options = {"auth": args.auth, "ca_file": args.ca_file, "opener": opener, "proxy": args.proxy,
+               "timeout": args.timeout or TIMEOUT}
     try: return GLM(key, args.base_url, **options)
     except GLMValueError as error:
         if not keyless or error.status_code != 401: raise
@@ -1772,7 +1773,7 @@ def _curl(args: Any, messages: Any) -> str:
 
     client = _client(args, Record(open=record), True)
     create: Any = client.chat.completions.create
-    try: create(messages=messages, stream=not args.no_stream, **_fields(args))
+    try: create(messages=messages, **args.fields)
     except SystemExit: pass
     if sent[0].data is None: raise GLMValueError("--curl: name a model with -m")
     name = client._key_name if client._key_name in KEYS else KEYS[0]
@@ -1783,25 +1784,18 @@ def _curl(args: Any, messages: Any) -> str:
 
 def _answer(client: GLM, args: Any, messages: Any, out: _Writer, log: _Writer) -> Any:
     """Ask, show the answer as it comes, and return its message; raise if it is none."""
-    start, create, fields = time.monotonic(), client.chat.completions.create, _fields(args)
+    start = time.monotonic()
     try:
-        if args.no_stream:
-            whole = create(messages=messages, **fields)
-            message = whole.choices[0].message
-            if args.show_thinking and message.reasoning_content:
-                log.write(message.reasoning_content + "\n")
-            if not args.json: out.write(message.content or "")
-        else:
-            if args.usage: fields.setdefault("stream_options", {"include_usage": True})
-            with create(messages=messages, stream=True, **fields) as stream:
-                for chunk in stream:
-                    for delta in [choice.delta for choice in chunk.choices or ()][:1]:
-                        if args.show_thinking and delta.reasoning_content:
-                            log.write(delta.reasoning_content, more=True)
-                        if delta.content and not args.json:
-                            log.end()
-                            out.write(delta.content, more=True)
-            whole = stream.completion
+        reply = client.chat.completions.create(messages=messages, **args.fields)
+        for chunk in [reply] if args.no_stream else reply:
+            for choice in (chunk.choices or ())[:1]:
+                part = choice.message if args.no_stream else choice.delta
+                if args.show_thinking and part.reasoning_content:
+                    log.write(part.reasoning_content, more=True)
+                if part.content and not args.json:
+                    log.end()
+                    out.write(part.content, more=True)
+        whole = reply if args.no_stream else reply.completion
         if args.json: out.write(whole.model_dump_json() + "\n")
     finally:
         log.end()
@@ -1857,8 +1851,8 @@ def _final(client: GLM, fields: Any, name: str, task: Any) -> "Dict[str, Any]":
         if endpoint != "/chat/completions": body = client.request("POST", endpoint, body)
         else:
             messages = [*fields["messages"], *body["messages"]]
-            body = {**fields, **body, "messages": messages, "stream": None}
-            body = client.chat.completions.create(**body)
+            one = {"messages": messages, "stream": None, "stream_options": None}
+            body = client.chat.completions.create(**{**fields, **body, **one})
             text_of(body)
     except FinishReasonError as error:
         if error.finish_reason != "tool_calls":
@@ -1878,8 +1872,7 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
     would fail all rows: at once for key, balance or disk, else after 10 failures in a row.
     """
     import threading
-    jobs, fields = _number(args.jobs or "2", "--jobs", int), _fields(args)
-    fields["messages"] = [{"role": "system", "content": args.system}] if args.system else []
+    args.fields["messages"] = [{"role": "system", "content": args.system}] if args.system else []
     with open(args.batch, "rb") as file:
         rows = _rows(file, 'row {"id", "prompt"} or {"custom_id", "url", "body"}', _task)
     tasks = dict(rows)
@@ -1898,7 +1891,7 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
         for name, task in todo:
             note = ""
             try:
-                row = _final(client, fields, name, task)
+                row = _final(client, args.fields, name, task)
                 with lock: _append(file, row)
                 final.add(name)
                 if row["error"]: failed.append(name)
@@ -1918,7 +1911,7 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
         final = made.keys() & tasks.keys()
         failed = [name for name in final if made[name]]
         todo = iter([row for row in rows if row[0] not in final])  # one for all threads
-        threads = [threading.Thread(target=work, daemon=True) for _ in rows[: max(jobs, 1)]]
+        threads = [threading.Thread(target=work, daemon=True) for _ in rows[: max(args.jobs, 1)]]
         for thread in threads: thread.start()
         for thread in threads:
             while thread.is_alive(): thread.join(0.2)  # one without end is deaf on Windows
@@ -1994,9 +1987,8 @@ def _exit_code(error: BaseException, shown: bool = False) -> int:
 def _command(args: Any, out: _Writer, log: _Writer) -> int:
     if args.env_file and not load_env(args.env_file):
         raise GLMValueError(f"--env-file: {args.env_file} is not there, or holds no NAME=value")
-    alone = not args.batch
-    if alone != (not args.output) or (args.jobs if alone else args.words):
-        raise GLMValueError("--batch IN, -o OUT and -j N go together, and without a prompt")
+    if bool(args.batch) != bool(args.output) or (args.batch and args.words):
+        raise GLMValueError("--batch IN and -o OUT go together, and without a prompt")
     if args.verbose:
         import logging
         logging.basicConfig(format="%(message)s")
@@ -2009,7 +2001,6 @@ def _command(args: Any, out: _Writer, log: _Writer) -> int:
         out.write("".join(f"{row['id']}\n" for row in rows))
     elif args.batch: return _batch(_client(args), args, log)
     else:
-        _fields(args)  # what is wrong in them is said before anything is read or sent
         with _ours(args.session) as file:
             session = _Session(file, args.system)
             if not (args.words or args.curl) and sys.stdin and sys.stdin.isatty():

@@ -2506,7 +2506,7 @@ EXITS = [  # reply or None, words, environment, exit code, words on stderr
     (failure(1214), ["Hi"], {}, 1, "1214"), (reply("", 404), ["Hi"], {}, 1, "404"),
     (None, [], {}, 2, "prompt"), (None, ["Hi", "--nonsense"], {}, 2, "--nonsense"),
     (None, ["Hi", "-i", "no/such.png"], {}, 2, "no/such.png"), (None, ["Hi", "-t", "warm"], {}, 2, "temperature"),
-    (None, ["Hi", "-o", "x"], {}, 2, "--batch"), (None, ["Hi", "-j", "2"], {}, 2, "--batch"), (None, ["--batch", "x"], {}, 2, "-o"),
+    (None, ["Hi", "-o", "x"], {}, 2, "--batch"), (None, ["--batch", "x"], {}, 2, "-o"),
     (None, ["Hi", "--batch", "x", "-o", "y"], {}, 2, "--batch"), (None, ["Hi", "--ca-file", "no/such", "--base-url", "https://x"], {}, 2, "no/such"),
     (None, ["Hi", "-P", "x"], {}, 2, "KEY=JSON"), (None, ["Hi", "-P", "x={"], {}, 2, "KEY=JSON"),
     (None, ["Hi", "--base-url", "ftp://x"], {}, 2, "base_url"), (None, ["Hi", "--timeout", "0"], {}, 2, "timeout"),
@@ -3187,7 +3187,7 @@ def test_without_ssl_plain_http_works(service):
 def test_the_file_does_not_grow():
     """A ratchet, to be turned down only: the aim is 800 lines for the library and 1,100 in all."""
     library = SOURCE.partition("# -- Command line -")[0]
-    assert library.count("\n") <= 1526 and SOURCE.count("\n") <= 2043
+    assert library.count("\n") <= 1526 and SOURCE.count("\n") <= 2034
     assert max(map(len, SOURCE.splitlines())) <= 100
 
 
