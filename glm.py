@@ -1640,22 +1640,20 @@ def _plain(data: bytes) -> str:
 
 def _stdin(wait: float) -> bytes:
     """All of stdin, or nothing if it has not begun after so many seconds."""
-    import threading
+    from threading import Thread
     blocks: List[bytes] = []
-    begun = threading.Event()
 
     def read() -> None:
-        while not blocks or blocks[-1]:
-            try: blocks.append(os.read(0, 65536))  # sys.stdin's lock would hold up the exit
-            except OSError: blocks.append(b"")  # of a terminal that is lost
-            begun.set()
+        try: blocks.append(os.read(0, 65536))  # sys.stdin's lock would hold up the exit
+        except OSError: blocks.append(b"")  # of a terminal that is lost, or a folder
 
-    thread = threading.Thread(target=read, daemon=True)
+    thread = Thread(target=read, daemon=True)
     thread.start()
-    if not begun.wait(wait):
+    thread.join(wait)
+    if not blocks:
         _Writer(sys.stderr).write("glm.py: nothing came on stdin; passed over ('-' waits for it)\n")
         return b""
-    thread.join()
+    while blocks[-1]: read()
     return b"".join(blocks)
 
 def _prompt(args: Any) -> str:
@@ -1744,6 +1742,8 @@ class _Session:
         self.head = [{"role": "system", "content": system}] if system else []
         if self.turns and self.turns[0]["role"] == "system": self.head = [self.turns.pop(0)]
 
+    def messages(self, user: Any) -> "List[Any]": return [*self.head, *self.turns, user]
+
     def add(self, *turn: Any) -> None:
         _append(self.file, *([] if self.file.seek(0, 2) else self.head), *turn)
         self.turns += turn
@@ -1752,10 +1752,10 @@ class _Session:
         self.turns.clear()
         if self.file.name != os.devnull: self.file.truncate(0)
 
-def _client(args: Any, opener: Any = None, keyless: bool = False) -> GLM:
+def _client(args: Any, keyless: bool = False) -> GLM:
     """The client that the options describe; keyless: with '-' where a key is missing."""
     key = _Secret(_plain(_content(args.key_file))) if args.key_file else None
-    options = {"auth": args.auth, "ca_file": args.ca_file, "opener": opener, "proxy": args.proxy,
+    options = {"auth": args.auth, "ca_file": args.ca_file, "proxy": args.proxy,
                "timeout": args.timeout or TIMEOUT}
     try: return GLM(key, args.base_url, **options)
     except GLMValueError as error:
@@ -1766,15 +1766,10 @@ def _curl(args: Any, messages: Any) -> str:
     """The request as a command: key and body are here-documents, so neither is an argument."""
     from shlex import quote
     sent: List[Any] = []
-
-    def record(request: Any, timeout: Any) -> Any:
-        sent.append(request)
-        raise SystemExit
-
-    client = _client(args, Record(open=record), True)
-    create: Any = client.chat.completions.create
-    try: create(messages=messages, **args.fields)
-    except SystemExit: pass
+    client = _client(args, keyless=True)
+    client._opener = Record(open=lambda request, timeout: sent.append(request))
+    try: client.chat.completions.create(messages=messages, **args.fields)
+    except AttributeError: pass  # of the reply, which is None
     if sent[0].data is None: raise GLMValueError("--curl: name a model with -m")
     name = client._key_name if client._key_name in KEYS else KEYS[0]
     head = f"Authorization: Bearer ${name}\n" if sent[0].has_header("Authorization") else ""
@@ -1782,9 +1777,10 @@ def _curl(args: Any, messages: Any) -> str:
             f"{quote(sent[0].full_url)} 3<<HEAD\n"
             f"{sent[0].data.decode()}\nBODY\n{head}Content-Type: application/json\nHEAD\n")
 
-def _answer(client: GLM, args: Any, messages: Any, out: _Writer, log: _Writer) -> Any:
-    """Ask, show the answer as it comes, and return its message; raise if it is none."""
-    start = time.monotonic()
+def _answer(client: GLM, args: Any, session: _Session, user: Any, out: _Writer,
+            log: _Writer) -> None:
+    """Ask, show the answer as it comes, and keep the turn; raise if it is none."""
+    start, messages = time.monotonic(), session.messages(user)
     try:
         reply = client.chat.completions.create(messages=messages, **args.fields)
         for chunk in [reply] if args.no_stream else reply:
@@ -1806,7 +1802,7 @@ def _answer(client: GLM, args: Any, messages: Any, out: _Writer, log: _Writer) -
     text_of(whole)
     if whole.choices[0].finish_reason == "length":
         log.write("glm.py: the answer is cut at max_tokens\n")
-    return whole.choices[0].message
+    session.add(user, whole.choices[0].message)
 
 def _talk(client: GLM, args: Any, session: _Session, out: _Writer, log: _Writer) -> None:
     """A conversation at the terminal."""
@@ -1819,22 +1815,16 @@ def _talk(client: GLM, args: Any, session: _Session, out: _Writer, log: _Writer)
     usage = "Ctrl-C stops an answer, Ctrl-D ends; /clear forgets the talk, /help lists this.\n"
     log.write(usage)
     while True:
-        try: line = os.fsencode(input("> ")).decode("utf-8", "replace").strip()
-        except EOFError: return out.write("\n")
-        except KeyboardInterrupt:
-            out.write("\n")
-            continue
-        if line in ("/exit", "/quit"): return
-        if line == "/clear": session.clear()
-        elif line[:1] == "/" and line[1:].isalpha(): log.write(usage)
-        elif line:
-            try:
-                user = _user(args, line)
-                turns = [*session.head, *session.turns, user]
-                session.add(user, _answer(client, args, turns, out, log))
+        try:
+            line = os.fsencode(input("> ")).decode("utf-8", "replace").strip()
+            if line == "/clear": session.clear()
+            elif line[:1] == "/" and line[1:].isalpha(): log.write(usage)
+            elif line:
+                _answer(client, args, session, _user(args, line), out, log)
                 args.image = []  # they belong to the first turn
-            except KeyboardInterrupt: log.write("(stopped: this turn is forgotten)\n")
-            except (GLMError, OSError) as error: log.write(f"glm.py: {error}\n")
+        except EOFError: return out.write("\n")
+        except KeyboardInterrupt: log.write("\n(stopped: this turn is forgotten)\n")
+        except GLMError as error: log.write(f"glm.py: {error}\n")
 
 def _task(row: Any) -> "Tuple[str, Any]":
     """Id, and (endpoint, body), of a row of a batch."""
@@ -1921,21 +1911,21 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
 
 POINTS = "Python", "TLS", "CA", "proxy", "DNS", "connect", "handshake", "clock", "key"
 
-def _points(client: GLM, args: Any, problem: "Optional[GLMError]") -> "Iterator[str]":
+def _points(client: GLM, args: Any) -> "Iterator[str]":
     """Yield what there is to say to each of POINTS; raise at the first that fails."""
     import platform
     import socket
     from urllib.parse import urlsplit
     parts = urlsplit(client.base_url)
     tls, host = parts.scheme == "https", parts.hostname or ""
-    roots: Any = ["-"]
     yield f"{platform.python_version()} on {platform.platform()}"
     if tls:
         import ssl
         paths = ssl.get_default_verify_paths()
         roots = args.ca_file, os.environ.get("REQUESTS_CA_BUNDLE"), paths.cafile, paths.capath
-    yield ssl.OPENSSL_VERSION if tls else "-"
-    yield ", ".join(filter(None, roots)) or "none: name the issuer's with --ca-file"
+        yield ssl.OPENSSL_VERSION
+        yield ", ".join(filter(None, roots)) or "none: name the issuer's with --ca-file"
+    else: yield from ("-", "-")
     port = parts.port or (443 if tls else 80)
     route = choose_proxy(parts.scheme, host, port, args.proxy)
     yield route[3][5:] if route else "none"
@@ -1952,18 +1942,14 @@ def _points(client: GLM, args: Any, problem: "Optional[GLMError]") -> "Iterator[
     yield "fine" if tls else "-"
     date = next((error.date for error in refusals.values() if error.date), None)
     yield f"{time.time() - date:+.0f} s from the server's" if date else "-"
-    refusal = problem or refusals.get("/models")
+    _client(args)  # fails where there is no key, or a malformed one
+    refusal = refusals.get("/models")
     if refusal and _exit_code(refusal) in (3, 7): raise refusal
     yield {"jwt": "id.secret, sent as a signed token", "key": "sent as it is"}.get(client.auth, "-")
 
 def _check(args: Any, out: _Writer) -> int:
     """Say what stands between this machine and an answer, a line a point; it costs no tokens."""
-    problem, code = None, 0
-    try: client = _client(args)
-    except GLMValueError as error:
-        if error.status_code != 401: raise
-        client, problem = _client(args, keyless=True), error
-    points = _points(client.with_options(max_retries=0), args, problem)
+    code, points = 0, _points(_client(args, keyless=True).with_options(max_retries=0), args)
     for name in POINTS:
         try: text = next(points, "-")
         except (GLMError, OSError, ImportError) as error:
@@ -2007,9 +1993,8 @@ def _command(args: Any, out: _Writer, log: _Writer) -> int:
                 _talk(_client(args), args, session, out, log)
                 return 0
             user = _user(args, _prompt(args))
-            turns = [*session.head, *session.turns, user]
-            if args.curl: out.write(_curl(args, turns))
-            else: session.add(user, _answer(_client(args), args, turns, out, log))
+            if args.curl: out.write(_curl(args, session.messages(user)))
+            else: _answer(_client(args), args, session, user, out, log)
     return 0
 
 def main(argv: "Optional[List[str]]" = None) -> int:
