@@ -15,7 +15,7 @@ Time, Transport, Replies, Messages, Endpoints, Client, Conversation, Command lin
 import os
 import sys
 import time
-from codecs import getincrementaldecoder
+from codecs import getincrementaldecoder, lookup
 from collections import namedtuple
 from operator import methodcaller
 
@@ -1534,8 +1534,7 @@ class _Writer:
         self.raw = stream and getattr(stream.buffer, "raw", stream.buffer)
         self.terminal = bool(stream) and stream.isatty()
         self.coding = stream.encoding if self.terminal else "utf-8"
-        if self.coding.lower() in ("ascii", "us-ascii", "ansi_x3.4-1968"):
-            self.coding = "utf-8"  # LANG=C says nothing about the terminal
+        if lookup(self.coding).name == "ascii": self.coding = "utf-8"  # LANG=C says nothing
         self.join = getincrementaldecoder("utf-16-le")("replace").decode
 
     def write(self, text: str, more: bool = False, before: str = "") -> None:
@@ -1609,8 +1608,7 @@ def _parse(argv: "List[str]") -> Any:
     import re
     from getopt import GetoptError, gnu_getopt
     rows = re.findall(r"(?:-(\w), )?--([a-z-]+)( [A-Z\w|=-]+)?", HELP[HELP.index("  -m") :])
-    names = {"-" + letter: name for letter, name, _ in rows}
-    kinds = {name: value for _, name, value in rows}
+    options = {word: row for row in rows for word in ("-" + row[0], "--" + row[1])}
     types: Any = {"": lambda text: True, " X": float, " N": int, " SECONDS": _seconds}
     letters = "".join(letter + ":" * bool(value) for letter, _, value in rows if letter)
     args = Record({name.replace("-", "_"): None for _, name, _ in rows}, image=[], param=[],
@@ -1620,9 +1618,9 @@ def _parse(argv: "List[str]") -> Any:
             [os.fsencode(word).decode("utf-8", "replace") for word in argv], letters,
             [name + "=" * bool(value) for _, name, value in rows])
     except GetoptError as error: raise GLMValueError(f"{error}; --help lists the options") from None
-    for name, text in found:
-        name = names.get(name, name[2:])
-        key, kind = name.replace("-", "_"), kinds[name]
+    for word, text in found:
+        _, name, kind = options[word]
+        key = name.replace("-", "_")
         try: value = types.get(kind, str)(text)
         except ValueError: raise GLMValueError(f"--{name}{kind}, not {text}") from None
         args[key] = [*args[key], value] if isinstance(args[key], list) else value
@@ -1668,17 +1666,15 @@ def _prompt(args: Any) -> str:
 
 def _fields(args: Any) -> "Dict[str, Any]":
     """The fields of the request that the options ask for, but for messages."""
-    import json
-    usage = {"include_usage": True} if args.usage and not args.no_stream else None
     fields = {"model": args.model, "reasoning_effort": args.effort, "max_tokens": args.max_tokens,
-              "thinking": True if args.think else False if args.no_think else None,
-              "temperature": args.temperature, "stream": not args.no_stream or None,
-              "stream_options": usage}
+              "thinking": False if args.no_think else args.think, "temperature": args.temperature}
+    if not args.no_stream: fields["stream"] = True
+    if args.usage and not args.no_stream: fields["stream_options"] = {"include_usage": True}
     for pair in args.param:
         name, _, value = pair.partition("=")
         if name in ("messages", "stream", "extra_body", "extra_headers", "timeout"):
             raise GLMValueError(f"--param: {name} has an option or a place of its own")
-        try: fields[name] = json.loads(value)
+        try: fields[name] = _decode(value)
         except ValueError:
             if value[:1] in '{["': raise GLMValueError(f"--param KEY=JSON, not {pair}") from None
             fields[name] = value
@@ -1715,7 +1711,7 @@ def _rows(file: Any, wanted: str, pick: "Callable[[Any], Any]", start: bytes = b
     for number, line in enumerate(file.read().splitlines(True), 1):
         try:
             if line.strip(): found.append(pick(json.loads(line, parse_constant=int)))  # no NaN
-        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        except Exception as error:
             half = line[-1:] not in b"\r\n" and line[: len(start)] == start[: len(line)]
             if not (start and half and isinstance(error, ValueError)) or "Extra" in str(error):
                 what = f"{file.name}, line {number}: no {wanted}; it stays as it is"
@@ -1745,12 +1741,9 @@ class _Session:
     def messages(self, user: Any) -> "List[Any]": return [*self.head, *self.turns, user]
 
     def add(self, *turn: Any) -> None:
-        _append(self.file, *([] if self.file.seek(0, 2) else self.head), *turn)
+        if not self.turns and self.file.seek(0, 2): self.file.truncate(0)  # after /clear
+        _append(self.file, *([] if self.turns else self.head), *turn)
         self.turns += turn
-
-    def clear(self) -> None:
-        self.turns.clear()
-        if self.file.name != os.devnull: self.file.truncate(0)
 
 def _client(args: Any, keyless: bool = False) -> GLM:
     """The client that the options describe; keyless: with '-' where a key is missing."""
@@ -1817,7 +1810,7 @@ def _talk(client: GLM, args: Any, session: _Session, out: _Writer, log: _Writer)
     while True:
         try:
             line = os.fsencode(input("> ")).decode("utf-8", "replace").strip()
-            if line == "/clear": session.clear()
+            if line == "/clear": session.turns.clear()
             elif line[:1] == "/" and line[1:].isalpha(): log.write(usage)
             elif line:
                 _answer(client, args, session, _user(args, line), out, log)
@@ -1828,11 +1821,11 @@ def _talk(client: GLM, args: Any, session: _Session, out: _Writer, log: _Writer)
 
 def _task(row: Any) -> "Tuple[str, Any]":
     """Id, and (endpoint, body), of a row of a batch."""
-    body = row["body"] if "body" in row else {"messages": [user_message(row["prompt"])]}
+    body = row.get("body") or {"messages": [user_message(row["prompt"])]}
     endpoint = "/" + row.get("url", "/v4/chat/completions").split("/v4/")[1]
     turns = body["messages"] if endpoint == "/chat/completions" else [body]
     if not turns or not all(hasattr(turn, "keys") for turn in turns): raise ValueError
-    return str(row["custom_id"] if "custom_id" in row else row["id"]), (endpoint, body)
+    return str(row.get("custom_id") or row["id"]), (endpoint, body)
 
 def _final(client: GLM, fields: Any, name: str, task: Any) -> "Dict[str, Any]":
     """Ask a row of a batch, and return its line of the output; raise what may be asked again."""
@@ -1844,13 +1837,11 @@ def _final(client: GLM, fields: Any, name: str, task: Any) -> "Dict[str, Any]":
             one = {"messages": messages, "stream": None, "stream_options": None}
             body = client.chat.completions.create(**{**fields, **body, **one})
             text_of(body)
-    except FinishReasonError as error:
-        if error.finish_reason != "tool_calls":
-            problem = {"code": error.finish_reason, "message": str(error)}
-    except APIStatusError as error:
+    except (FinishReasonError, APIStatusError) as error:
         if error.retryable or _exit_code(error) in (3, 4): raise
-        status, body = error.status_code or 0, error.body
-        problem = {"code": error.code, "message": str(error)}
+        if error.status_code: status, body = error.status_code, error.body
+        if error.finish_reason != "tool_calls":
+            problem = {"code": error.code or error.finish_reason, "message": str(error)}
     return {"custom_id": name, "response": {"status_code": status, "body": body}, "error": problem}
 
 CLEAR = "\r\x1b[K"  # the progress line
@@ -2005,12 +1996,12 @@ def main(argv: "Optional[List[str]]" = None) -> int:
         args = _parse(argv)
         return _command(args, out, log)
     except KeyboardInterrupt: return 130
+    except BrokenPipeError: return 141
     except Exception as error:
-        if isinstance(error, BrokenPipeError): return 141
         code, text = _exit_code(error, out.wrote), str(error) or type(error).__name__
         if args.json:
-            names = ("code", "retryable", "request_id", "retry_at", "partial")
-            facts = {name: getattr(error, name, None) for name in names}
+            facts = {name: getattr(error, name, None) for name
+                     in ("code", "retryable", "request_id", "retry_at", "partial")}
             text = Record(error=dict(facts, message=text, exit=code)).model_dump_json(default=str)
         log.write(text + "\n" if args.json else f"glm.py: {text}\n")
         return code
