@@ -1624,6 +1624,7 @@ def _parse(argv: "List[str]") -> Any:
         try: value = types.get(kind, str)(text)
         except ValueError: raise GLMValueError(f"--{name}{kind}, not {text}") from None
         args[key] = [*args[key], value] if isinstance(args[key], list) else value
+    args["head"] = [{"role": "system", "content": args["system"]}] if args["system"] else []
     args["fields"] = _fields(args)
     args["proxy"] = args["proxy"] != "off" and args["proxy"]  # False is for none at all
     return args
@@ -1660,9 +1661,8 @@ def _prompt(args: Any) -> str:
     if sys.stdin and "-" not in args.image and (dash or not sys.stdin.isatty()):
         piped = _plain(_stdin(3.0 if words and not dash else 1e6)).rstrip("\r\n")
     prompt = "\n\n".join(part for part in (words, piped) if part.strip())
-    if "\0" in prompt: raise GLMValueError("the prompt is binary: an image goes with -i")
-    if prompt: return prompt
-    raise GLMValueError("no prompt: give it as words or on stdin; --help tells more")
+    if prompt and "\0" not in prompt: return prompt
+    raise GLMValueError("no prompt, or a binary one (an image goes with -i); --help tells more")
 
 def _fields(args: Any) -> "Dict[str, Any]":
     """The fields of the request that the options ask for, but for messages."""
@@ -1731,12 +1731,12 @@ def _append(file: Any, *rows: Any) -> None:
 
 class _Session:
     """A conversation that goes on in a file, a message a line."""
-    def __init__(self, file: Any, system: "Optional[str]") -> None:
+    def __init__(self, file: Any, head: "List[Any]") -> None:
         known = "system", "user", "assistant", "tool"
         pick = lambda row: dict.fromkeys(known, row)[row["role"]]  # noqa: E731
         self.file, self.turns = file, _rows(file, "message of a --session", pick, b'{"role":')
-        self.head = [{"role": "system", "content": system}] if system else []
-        if self.turns and self.turns[0]["role"] == "system": self.head = [self.turns.pop(0)]
+        saved = bool(self.turns) and self.turns[0]["role"] == "system"
+        self.head = [self.turns.pop(0)] if saved else head
 
     def messages(self, user: Any) -> "List[Any]": return [*self.head, *self.turns, user]
 
@@ -1778,7 +1778,7 @@ def _answer(client: GLM, args: Any, session: _Session, user: Any, out: _Writer,
         reply = client.chat.completions.create(messages=messages, **args.fields)
         for chunk in [reply] if args.no_stream else reply:
             for choice in (chunk.choices or ())[:1]:
-                part = choice.message if args.no_stream else choice.delta
+                part = choice.get("delta", choice.message)
                 if args.show_thinking and part.reasoning_content:
                     log.write(part.reasoning_content, more=True)
                 if part.content and not args.json:
@@ -1790,7 +1790,7 @@ def _answer(client: GLM, args: Any, session: _Session, user: Any, out: _Writer,
         log.end()
         out.end()
     if args.usage:
-        usage = whole.usage.model_dump_json() if whole.usage else "not sent"
+        usage = _encode(whole.usage).decode()
         log.write(f"tokens: {usage}, {time.monotonic() - start:.1f} s\n")
     text_of(whole)
     if whole.choices[0].finish_reason == "length":
@@ -1827,15 +1827,14 @@ def _task(row: Any) -> "Tuple[str, Any]":
     if not turns or not all(hasattr(turn, "keys") for turn in turns): raise ValueError
     return str(row.get("custom_id") or row["id"]), (endpoint, body)
 
-def _final(client: GLM, fields: Any, name: str, task: Any) -> "Dict[str, Any]":
+def _final(client: GLM, args: Any, name: str, task: Any) -> "Dict[str, Any]":
     """Ask a row of a batch, and return its line of the output; raise what may be asked again."""
     (endpoint, body), status, problem = task, 200, None
     try:
         if endpoint != "/chat/completions": body = client.request("POST", endpoint, body)
         else:
-            messages = [*fields["messages"], *body["messages"]]
-            one = {"messages": messages, "stream": None, "stream_options": None}
-            body = client.chat.completions.create(**{**fields, **body, **one})
+            one = {"messages": args.head + body["messages"], "stream": None, "stream_options": None}
+            body = client.chat.completions.create(**{**args.fields, **body, **one})
             text_of(body)
     except (FinishReasonError, APIStatusError) as error:
         if error.retryable or _exit_code(error) in (3, 4): raise
@@ -1853,7 +1852,6 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
     would fail all rows: at once for key, balance or disk, else after 10 failures in a row.
     """
     import threading
-    args.fields["messages"] = [{"role": "system", "content": args.system}] if args.system else []
     with open(args.batch, "rb") as file:
         rows = _rows(file, 'row {"id", "prompt"} or {"custom_id", "url", "body"}', _task)
     tasks = dict(rows)
@@ -1872,7 +1870,7 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
         for name, task in todo:
             note = ""
             try:
-                row = _final(client, args.fields, name, task)
+                row = _final(client, args, name, task)
                 with lock: _append(file, row)
                 final.add(name)
                 if row["error"]: failed.append(name)
@@ -1974,12 +1972,11 @@ def _command(args: Any, out: _Writer, log: _Writer) -> int:
     elif args.explain: out.write(explain(args.explain) + "\n")
     elif args.check: return _check(args, out)
     elif args.models:
-        rows = [row for row in _client(args).models.list().get("data") or () if "id" in row]
-        out.write("".join(f"{row['id']}\n" for row in rows))
+        for row in _client(args).models.list().data or (): out.write(f"{row.id}\n")
     elif args.batch: return _batch(_client(args), args, log)
     else:
         with _ours(args.session) as file:
-            session = _Session(file, args.system)
+            session = _Session(file, args.head)
             if not (args.words or args.curl) and sys.stdin and sys.stdin.isatty():
                 _talk(_client(args), args, session, out, log)
                 return 0
