@@ -1655,13 +1655,17 @@ def _stdin(wait: float) -> bytes:
     while blocks[-1]: read()
     return b"".join(blocks)
 
-def _prompt(args: Any) -> str:
+def _user(args: Any, text: str) -> "Dict[str, Any]":
+    return user_message(text, [_stdin(1e6) if name == "-" else name for name in args.image])
+
+def _prompt(args: Any) -> "Dict[str, Any]":
+    """The message that words and stdin make."""
     words, dash = " ".join(word for word in args.words if word != "-"), "-" in args.words
     piped = ""
     if sys.stdin and "-" not in args.image and (dash or not sys.stdin.isatty()):
         piped = _plain(_stdin(3.0 if words and not dash else 1e6)).rstrip("\r\n")
     prompt = "\n\n".join(part for part in (words, piped) if part.strip())
-    if prompt and "\0" not in prompt: return prompt
+    if prompt and "\0" not in prompt: return _user(args, prompt)
     raise GLMValueError("no prompt, or a binary one (an image goes with -i); --help tells more")
 
 def _fields(args: Any) -> "Dict[str, Any]":
@@ -1679,9 +1683,6 @@ def _fields(args: Any) -> "Dict[str, Any]":
             if value[:1] in '{["': raise GLMValueError(f"--param KEY=JSON, not {pair}") from None
             fields[name] = value
     return fields
-
-def _user(args: Any, text: str) -> "Dict[str, Any]":
-    return user_message(text, [_stdin(1e6) if name == "-" else name for name in args.image])
 
 def _ours(path: "Optional[str]", mode: int = 0o600) -> Any:
     """Open a file that this run alone goes on with; without a path one that keeps nothing."""
@@ -1735,8 +1736,8 @@ class _Session:
         known = "system", "user", "assistant", "tool"
         pick = lambda row: dict.fromkeys(known, row)[row["role"]]  # noqa: E731
         self.file, self.turns = file, _rows(file, "message of a --session", pick, b'{"role":')
-        saved = bool(self.turns) and self.turns[0]["role"] == "system"
-        self.head = [self.turns.pop(0)] if saved else head
+        self.head = head
+        if self.turns and self.turns[0]["role"] == "system": self.head = [self.turns.pop(0)]
 
     def messages(self, user: Any) -> "List[Any]": return [*self.head, *self.turns, user]
 
@@ -1790,8 +1791,8 @@ def _answer(client: GLM, args: Any, session: _Session, user: Any, out: _Writer,
         log.end()
         out.end()
     if args.usage:
-        usage = _encode(whole.usage).decode()
-        log.write(f"tokens: {usage}, {time.monotonic() - start:.1f} s\n")
+        seconds = time.monotonic() - start
+        log.write(f"tokens: {_encode(whole.usage).decode()}, {seconds:.1f} s\n")
     text_of(whole)
     if whole.choices[0].finish_reason == "length":
         log.write("glm.py: the answer is cut at max_tokens\n")
@@ -1924,15 +1925,15 @@ def _points(client: GLM, args: Any) -> "Iterator[str]":
     start = time.monotonic()
     socket.create_connection((host, port), 8).close()
     yield f"{host}:{port} in {(time.monotonic() - start) * 1000:.0f} ms"
-    refusals: Dict[str, Any] = {}
-    for path in ("/models", "/models/-"):  # the second is refused for sure: a refusal has a Date
-        try: client.request("GET", path, timeout=15)
-        except APIStatusError as error: refusals[path] = error
+    refusal, date = None, None
+    for path in ("/models/-", "/models"):  # the first is refused for sure: a refusal has a Date
+        try:
+            client.request("GET", path, timeout=15)
+            refusal = None
+        except APIStatusError as error: refusal, date = error, error.date
     yield "fine" if tls else "-"
-    date = next((error.date for error in refusals.values() if error.date), None)
     yield f"{time.time() - date:+.0f} s from the server's" if date else "-"
     _client(args)  # fails where there is no key, or a malformed one
-    refusal = refusals.get("/models")
     if refusal and _exit_code(refusal) in (3, 7): raise refusal
     yield {"jwt": "id.secret, sent as a signed token", "key": "sent as it is"}.get(client.auth, "-")
 
@@ -1948,7 +1949,7 @@ def _check(args: Any, out: _Writer) -> int:
 
 def _exit_code(error: BaseException, shown: bool = False) -> int:
     """The exit code of an error; shown: text of an answer was out before it."""
-    row = ERROR_CODES.get(getattr(error, "code", None) or "")
+    row = ERROR_CODES.get(getattr(error, "code", ""))
     status = getattr(error, "status_code", None) or 0
     if isinstance(error, FinishReasonError):
         return 5 if error.finish_reason in ("sensitive", "content_filter") else 8
@@ -1979,10 +1980,8 @@ def _command(args: Any, out: _Writer, log: _Writer) -> int:
             session = _Session(file, args.head)
             if not (args.words or args.curl) and sys.stdin and sys.stdin.isatty():
                 _talk(_client(args), args, session, out, log)
-                return 0
-            user = _user(args, _prompt(args))
-            if args.curl: out.write(_curl(args, session.messages(user)))
-            else: _answer(_client(args), args, session, user, out, log)
+            elif args.curl: out.write(_curl(args, session.messages(_prompt(args))))
+            else: _answer(_client(args), args, session, _prompt(args), out, log)
     return 0
 
 def main(argv: "Optional[List[str]]" = None) -> int:
