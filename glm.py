@@ -1708,7 +1708,7 @@ def _rows(file: Any, wanted: str, pick: "Callable[[Any], Any]", start: bytes = b
     """
     import json
     found: List[Any] = []
-    size, line = 0, b"\n"
+    line = b"\n"
     for number, line in enumerate(file.read().splitlines(True), 1):
         try:
             if line.strip(): found.append(pick(json.loads(line, parse_constant=int)))  # no NaN
@@ -1717,9 +1717,8 @@ def _rows(file: Any, wanted: str, pick: "Callable[[Any], Any]", start: bytes = b
             if not (start and half and isinstance(error, ValueError)) or "Extra" in str(error):
                 what = f"{file.name}, line {number}: no {wanted}; it stays as it is"
                 raise GLMValueError(what) from None
-            file.truncate(size)
+            file.truncate(file.tell() - len(line))
             return found
-        size += len(line)
     if start and line[-1:] != b"\n": file.write(b"\n")
     return found
 
