@@ -1061,10 +1061,6 @@ def user_message(text: str, images: "Iterable[Any]" = ()) -> "Dict[str, Any]":
     parts: Any = [part if isinstance(part, dict) else image_part(part) for part in images]
     return {"role": "user", "content": [*parts, {"type": "text", "text": text}] if parts else text}
 
-def _turn(prompt: str, images: "Iterable[Any]", system: "Optional[str]") -> "List[Any]":
-    head = [{"role": "system", "content": system}] if system else []
-    return [*head, user_message(prompt, images)]
-
 def text_of(completion: Any) -> str:
     """Return the text of an answer; FinishReasonError where it is not whole or there is none."""
     choice = (completion.choices or [Record(message=Record())])[0]
@@ -1081,15 +1077,6 @@ def text_of(completion: Any) -> str:
     }.get(reason, text or f"the answer is empty (finish_reason {reason})")
     if text == why: return text
     raise FinishReasonError(why, finish_reason=choice.finish_reason, partial=completion)
-
-def _pieces(stream: Stream, done: "Callable[[Any], Any]") -> "Iterator[str]":
-    """Yield the text of a stream; call done with the completion if it is whole and text."""
-    with stream:
-        for chunk in stream:
-            for choice in (chunk.choices or ())[:1]:
-                if isinstance(choice.delta.content, str): yield choice.delta.content
-        text_of(stream.completion)
-        done(stream.completion)
 
 def _form(fields: "Mapping[str, Any]", files: "Mapping[str, Any]") -> "Tuple[bytes, str]":
     """Multipart form data and its type. A file: a path, bytes, a file, or (name, one of these).
@@ -1343,16 +1330,15 @@ class GLM:
     def chat(self) -> Chat: return Chat(self)
 
     def ask(self, prompt: str, *, system: "Optional[str]" = None, images: "Iterable[Any]" = (),
-            model: "Optional[str]" = None, **params: Any) -> str:
+            **params: Any) -> str:
         """Return the answer's text; FinishReasonError if it is not whole or not text."""
-        turn = _turn(prompt, images, system)
-        return text_of(self.chat.completions.create(messages=turn, model=model, **params))
+        messages = [*Conversation(self, system).messages, user_message(prompt, images)]
+        return text_of(self.chat.completions.create(messages=messages, **params))
 
     def stream(self, prompt: str, *, system: "Optional[str]" = None, images: "Iterable[Any]" = (),
-               model: "Optional[str]" = None, **params: Any) -> "Iterator[str]":
+               **params: Any) -> "Iterator[str]":
         """Yield the answer's text as it comes; at its end raise as ask() does."""
-        params.update(messages=_turn(prompt, images, system), model=model, stream=True)
-        return _pieces(self.chat.completions.create(**params), lambda completion: None)
+        return Conversation(self, system).stream(prompt, images, **params)
 
     def request(self, method: str, path: str, body: Any = None, *, query: Any = None,
                 files: Any = None, reply: str = "json", timeout: Any = None,
@@ -1520,8 +1506,12 @@ class Conversation:
         """Yield the answer's text as it comes; at its end the turn is part of messages."""
         turn = [user_message(prompt, images)]
         params = {**self.params, **params, "messages": self.messages + turn, "stream": True}
-        stream = self.client.chat.completions.create(**params)
-        return _pieces(stream, lambda done: self.messages.extend([*turn, done.choices[0].message]))
+        with self.client.chat.completions.create(**params) as stream:
+            for chunk in stream:
+                for choice in (chunk.choices or ())[:1]:
+                    if isinstance(choice.delta.content, str): yield choice.delta.content
+        text_of(stream.completion)
+        self.messages += [*turn, stream.completion.choices[0].message]
 
 # -- Command line ------------------------------------------------------------------------------
 
