@@ -9,7 +9,7 @@
     $ python3 glm.py "Write a poem"
 
 For BigModel, Z.AI and what speaks their protocol (vLLM, SGLang), with the names of openai and
-zhipuai. Each section uses only what stands above it: Constants, Errors, Records, Tokens, SSE,
+zhipuai. Each section builds on those above it: Constants, Errors, Records, Tokens, SSE,
 Time, Transport, Replies, Messages, Endpoints, Client, Conversation, Command line.
 """
 import os
@@ -1133,7 +1133,7 @@ tokenizer.create                                 POST   /tokenizer
 """
 
 class _Group:
-    def __init__(self, client: Any) -> None: self._client = client
+    def __init__(self, above: Any) -> None: self._client = getattr(above, "_client", above)
 
 def _method(name: str, verb: str, path: str, kind: str = "json") -> Any:
     """One row of the table as a method of its group."""
@@ -1159,21 +1159,6 @@ def _method(name: str, verb: str, path: str, kind: str = "json") -> Any:
     method.__name__, method.__qualname__ = name.rpartition(".")[2], name
     method.__doc__ = f"{verb} {path}: {', '.join([*holes, 'its fields by name'])}."
     return method
-
-def _group(cls: Any) -> property:
-    return property(lambda self: cls(getattr(self, "_client", self)))
-
-def _attach(groups: "Dict[str, Any]") -> None:
-    """Give the client's class, and the groups that are written out, the methods of the table."""
-    for row in ENDPOINTS.strip().splitlines():
-        name, *rest = row.split()
-        *parents, last = name.split(".")
-        for depth, part in enumerate(parents):
-            above, group = groups[".".join(parents[:depth])], ".".join(parents[: depth + 1])
-            if group not in groups:
-                cls = groups[group] = type(part, (_Group,), {"__doc__": "client." + group})
-                setattr(above, part, _group(cls))
-        setattr(groups[".".join(parents)], last, _method(name, *rest))
 
 # -- Client ------------------------------------------------------------------------------------
 
@@ -1256,7 +1241,7 @@ class Chat(_Group):
     asyncCompletions: Any = None  # from the table
 
     @property
-    def completions(self) -> Completions: return Completions(self._client)
+    def completions(self) -> Completions: return Completions(self)
 
 class GLM:
     """A client for one base URL; safe between threads; it pickles without its key.
@@ -1487,7 +1472,15 @@ class GLM:
         elif kind == 404: hints.append("is the base_url right? Most end in /v1")
         return hints
 
-_attach({"": GLM, "chat": Chat})
+_groups: "Dict[str, Any]" = {"": GLM, "chat": Chat}
+for _row in ENDPOINTS.strip().splitlines():
+    _name, *_rest = _row.split()
+    _path, _, _last = _name.rpartition(".")
+    _above, _, _part = _path.rpartition(".")
+    if _path not in _groups:
+        _groups[_path] = type(_part, (_Group,), {"__doc__": "client." + _path})
+        setattr(_groups[_above], _part, property(_groups[_path]))
+    setattr(_groups[_path], _last, _method(_name, *_rest))
 ZhipuAI = ZhipuAiClient = OpenAI = GLM
 
 # -- Conversation ------------------------------------------------------------------------------
