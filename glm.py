@@ -833,12 +833,13 @@ class _Reply:
         finally: response.close()
 
     def bytes(self) -> bytes: return b"".join(self.blocks())
+    def text(self) -> str: return self.bytes().decode("utf-8", "replace")
     def stream(self) -> "Stream": return Stream(self)
     def content(self) -> "Content": return Content(self)
 
     def json(self) -> Any:
         """The body as Records. An error in it raises, and so does what is no JSON."""
-        text = self.bytes().decode("utf-8", "replace")
+        text = self.text()
         try: body = _decode(text) if text or self.status != 204 else Record()
         except ValueError: raise self.invalid("not JSON", text) from None
         if _find_error(body): raise self.error(body)
@@ -863,13 +864,11 @@ class _Reply:
 
     def error(self, body: Any = None) -> GLMError:
         """What the server said, as the error of its business code, else of its HTTP status."""
-        import json
         try:
-            if body is None: body = self.bytes().decode("utf-8", "replace").strip()
+            if body is None: body = _hide(self.request, self.text().strip())
             if isinstance(body, str): body = _decode(body)
         except (ValueError, APIResponseError): body = body or ""
-        if isinstance(body, str): body = _hide(self.request, body)
-        else: body = _decode(_hide(self.request, json.dumps(body, ensure_ascii=False)))
+        body = _decode(_hide(self.request, _encode(body).decode()))  # it may be spelled in escapes
         fields: Any = body if isinstance(body, dict) else {}
         code, text = _find_error({**fields, "success": False}) or ("", "")
         row, kind = ERROR_CODES.get(code), self.status
@@ -896,12 +895,10 @@ BROKEN = "the service broke off (finish_reason network_error)"
 
 def _text_arguments(message: Any) -> Any:
     """A message or delta whose tools' arguments are text: some servers send objects."""
-    import json
     for call in message.get("tool_calls") or ():
         given = (call.get("function") or {}).get("arguments", "")
         if not isinstance(given, str):
-            text = json.dumps(given, ensure_ascii=False, separators=(",", ":"))
-            call["function"]["arguments"] = "" if given is None else text
+            call["function"]["arguments"] = "" if given is None else _encode(given).decode()
     return message
 
 class Stream:
