@@ -873,15 +873,12 @@ class _Reply:
         code, text = _find_error({**fields, "success": False}) or ("", "")
         row, kind = ERROR_CODES.get(code), self.status
         if row: kind = row.status or kind
-        elif kind < 400 and len(code) == 3 and code.isdecimal() and code >= "4": kind = int(code)
+        elif kind < 400 and len(code) == 3 and code.isdecimal(): kind = int(code)
         named = fields.get("request_id") or self.headers.get("x-request-id")
         named = _hide(self.request, str(named or self.headers.get("x-log-id") or ""))[:80]
         parts = [" ".join((text or str(body)).split())[:MAX_SHOWN] or "an empty body"]
-        if row and parts[0] == row.zh: parts = []  # which explain() says
-        own = code != str(self.status)  # others repeat the status as code; that is no news
-        parts += [explain(code)] * bool(row and own) + self.request.hints(kind, code, self.headers)
-        own = own and bool(code) and not row  # which explain has named
-        said = f"HTTP {self.status}{', code ' + code if own else ''}: {'; '.join(parts)}"
+        parts += [explain(code)] * bool(row) + self.request.hints(kind, code, self.headers)
+        said = f"HTTP {self.status}{', code ' * bool(code)}{code}: {'; '.join(parts)}"
         said += f" [{self.request.where}{', request ' + named if named else ''}]"
         cls = STATUS_ERRORS.get(kind, APIInternalError if kind >= 500 else APIStatusError)
         return cls(

@@ -565,7 +565,7 @@ def test_the_code_decides_class_and_retry(service, client, code):
     assert error.code == code and error.retryable is (row.retry == "yes")
     assert error.status_code == (row.status or 409)
     assert "server says" in str(error)
-    assert code == str(row.status) or (row.zh in str(error) and row.en in str(error))
+    assert row.zh in str(error) and row.en in str(error)
     assert str(error) == error.message and service.url in str(error)
 
 
@@ -579,7 +579,7 @@ SHAPES = [
     ({"status": 404, "error": "Not Found", "path": "/x"}, None, "Not Found"),
     ({"object": "error", "message": "bad", "type": "x", "code": 400}, "400", "bad"),
     ({"detail": "bad"}, None, ": bad ["), ({"message": "two\nlines"}, None, ": two lines ["),
-    ({"error": {"code": "422", "message": "bad"}}, "422", "HTTP 422: bad ["),
+    ({"error": {"code": "422", "message": "bad"}}, "422", "HTTP 422, code 422: bad ["),
     ({"error": {"message": "bad", "code": None}}, None, "bad"),
     ("<html>WAF</html>", None, "WAF"),
     ("", None, "an empty body"),
@@ -3186,7 +3186,7 @@ def test_without_ssl_plain_http_works(service):
 def test_the_file_does_not_grow():
     """A ratchet, to be turned down only: the aim is 800 lines for the library and 1,100 in all."""
     library = SOURCE.partition("# -- Command line -")[0]
-    assert library.count("\n") <= 1505 and SOURCE.count("\n") <= 2051
+    assert library.count("\n") <= 1502 and SOURCE.count("\n") <= 2048
     assert max(map(len, SOURCE.splitlines())) <= 100
 
 
