@@ -906,7 +906,6 @@ class Stream:
     """
     def __init__(self, reply: _Reply) -> None:
         self._reply, self._over = reply, False
-        self._failed: Any = None
         self._blocks: Any = reply.blocks(StreamInterruptedError)
         self._data: Any = _events(self._blocks)
         self._answers: Dict[Any, Any] = {}
@@ -930,7 +929,6 @@ class Stream:
 
     def _pull(self) -> "Optional[Chunk]":
         """The next chunk; None at an end that is proved."""
-        if self._failed: raise self._failed[0](**self._failed[1])
         try:
             for data in self._data:
                 if data[:6] == "[DONE]":
@@ -945,8 +943,9 @@ class Stream:
             data = ""
             if not self._over and not (self._whole() and isinstance(error, APIConnectionError)):
                 error.partial = self.completion if self._answers else None
-                error.__context__, self._failed = None, (type(error), vars(error))
+                error.__context__ = None
                 self.close()
+                self._over = False  # it stays cut for who goes on
                 raise error.with_traceback(None)  # noqa: B904  # inner frames may quote the key
         self.close()
         return None
