@@ -1343,20 +1343,16 @@ class GLM:
         Asks every interval seconds, for timeout seconds at most; a task that failed, is in an
         unknown state, or takes too long raises, with its id.
         """
-        from urllib.parse import quote
-        name = task if isinstance(task, str) else _mapping(task, "task").get("id")
-        if not name: raise GLMValueError("task: an id, or what has one")
-        end, limits = _Deadline(timeout, interval or 1e-9), self._timeout
+        name = task if isinstance(task, str) else _mapping(task, "task").get("id", "")
+        end, limits = time.monotonic() + (timeout or float("inf")), self._timeout
         while True:
-            if timeout: limits = limits._replace(total=max(0.1, end.end - time.monotonic()))
-            result = self.request("GET", "/async-result/" + quote(name, ""), timeout=limits)
+            if timeout: limits = limits._replace(total=max(1e-3, end - time.monotonic()))
+            result = self.chat.asyncCompletions.retrieve_completion_result(name, timeout=limits)
             state = result.get("task_status")
             if state == "SUCCESS": return result
             if state not in ("PROCESSING", "SUBMITTED", "QUEUED"):
                 raise APIResponseError(f"task {name} ended as {state}", body=result)
-            try: time.sleep(end.left() or 0)
-            except TimeoutError as error:
-                raise APITimeoutError(f"task {name} is not done: wait for it again") from error
+            time.sleep(max(0, min(interval, end - time.monotonic())))
 
     def _find_key(self, given: "Optional[str]") -> "Tuple[_Secret, str, str]":
         """The key that may go to this host and its name, else why there is none."""
