@@ -1035,11 +1035,11 @@ def image_part(image: Any, raw: bool = False) -> "Dict[str, Any]":
     import re
     from base64 import b64encode
     if not (isinstance(image, str) and re.match("(https?|data):", image)):
-        data = _content(image) if isinstance(image, (bytes, bytearray, str, os.PathLike)) else b""
-        found = re.match(b"(\x89PNG)|(\xff\xd8\xff)|(GIF8)|(RIFF....WEBP)|(BM)", data, re.S)
-        if not found: raise GLMValueError(f"image: {image!r:.80} is no PNG, JPEG, GIF, WebP or BMP")
-        kind = ("", "png", "jpeg", "gif", "webp", "bmp")[found.lastindex or 0]
-        image = ("" if raw else f"data:image/{kind};base64,") + b64encode(data).decode()
+        kinds = b"(?P<png>\x89PNG)|(?P<jpeg>\xff\xd8\xff)|(?P<gif>GIF8)|(?P<webp>RIFF....WEBP)"
+        data = _content(image)
+        found = re.match(kinds, data, re.S)
+        if not found: raise GLMValueError(f"image: {image!r:.80} is no PNG, JPEG, GIF or WebP")
+        image = ("" if raw else f"data:image/{found.lastgroup};base64,") + b64encode(data).decode()
     return {"type": "image_url", "image_url": {"url": image}}
 
 def _content(source: Any) -> Any:
