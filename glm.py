@@ -878,8 +878,8 @@ class _Reply:
         named = _hide(self.request, str(named or self.headers.get("x-log-id") or ""))[:80]
         parts = [" ".join((text or str(body)).split())[:MAX_SHOWN] or "an empty body"]
         parts += [explain(code)] * bool(row) + self.request.hints(kind, code, self.headers)
-        said = f"HTTP {self.status}{', code ' * bool(code)}{code}: {'; '.join(parts)}"
-        said += f" [{self.request.where}{', request ' + named if named else ''}]"
+        said = f"HTTP {self.status}{', code ' + code if code and not row else ''}: "
+        said += f"{'; '.join(parts)} [{self.request.where}{', request ' + named if named else ''}]"
         cls = STATUS_ERRORS.get(kind, APIInternalError if kind >= 500 else APIStatusError)
         return cls(
             _hide(self.request, said), status_code=self.status, body=body, code=code or None,
@@ -1057,19 +1057,17 @@ def user_message(text: str, images: "Iterable[Any]" = ()) -> "Dict[str, Any]":
 def text_of(completion: Any) -> str:
     """Return the text of an answer; FinishReasonError where it is not whole or there is none."""
     choice = (completion.choices or [Record(message=Record())])[0]
-    text, reason = choice.message.content, str(choice.finish_reason)[:40]
-    if isinstance(text, list):  # of parts
-        text = "".join(str(part.get("text") or "") for part in text if isinstance(part, dict))
-    text = text if isinstance(text, str) else ""
+    text, reason = choice.message.content, choice.finish_reason
+    if isinstance(text, list): text = "".join(part.get("text") or "" for part in text)
     why = {
         "sensitive": "the content filter stopped the answer",
         "content_filter": "the content filter stopped the answer",
         "model_context_window_exceeded": "the answer does not fit the context: shorten the input",
         "tool_calls": "the model asks for tools: chat.completions.create shows which",
-        "length": text or "no text: max_tokens went into thinking; raise it, or thinking=False",
-    }.get(reason, text or f"the answer is empty (finish_reason {reason})")
-    if text == why: return text
-    raise FinishReasonError(why, finish_reason=choice.finish_reason, partial=completion)
+        "length": not text and "max_tokens went into thinking; raise it, or thinking=False",
+    }.get(reason, not text and f"the answer is empty (finish_reason {reason})")
+    if not why: return text  # type: ignore[no-any-return]
+    raise FinishReasonError(why, finish_reason=reason, partial=completion)
 
 def _form(fields: "Mapping[str, Any]", files: "Mapping[str, Any]") -> "Tuple[bytes, str]":
     """Multipart form data and its type. A file: a path, bytes, a file, or (name, one of these).
@@ -1346,7 +1344,7 @@ class GLM:
         name = task if isinstance(task, str) else _mapping(task, "task").get("id", "")
         end, limits = time.monotonic() + (timeout or float("inf")), self._timeout
         while True:
-            if timeout: limits = limits._replace(total=max(1e-3, end - time.monotonic()))
+            if timeout: limits = limits._replace(total=max(1e-9, end - time.monotonic()))
             result = self.chat.asyncCompletions.retrieve_completion_result(name, timeout=limits)
             state = result.get("task_status")
             if state == "SUCCESS": return result

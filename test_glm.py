@@ -2358,13 +2358,10 @@ def test_a_stream_has_a_cap(service, client, monkeypatch):
     assert "256 MB" in str(error) and len(error.partial.choices[0].message.content) > 500000
 
 
-def test_content_of_odd_types(service, client):
-    for content in (["abc"], 5, {"a": 1}, [{"type": "text", "text": "Hi"}]):
-        service.replies.append(reply({"choices": [{"index": 0, "message": {"content": content}, "finish_reason": "stop"}]}))
-        if content == [{"type": "text", "text": "Hi"}]:
-            assert client.ask("x", model="m") == "Hi"
-        else:
-            caught(lambda: client.ask("x", model="m"), glm.FinishReasonError)
+def test_content_in_parts(service, client):
+    content = [{"type": "text", "text": "Hi"}]
+    service.replies.append(reply({"choices": [{"index": 0, "message": {"content": content}, "finish_reason": "stop"}]}))
+    assert client.ask("x", model="m") == "Hi"
 
 
 def test_head_has_no_body_and_a_failed_stream_stays_failed(service, client):
@@ -3186,7 +3183,7 @@ def test_without_ssl_plain_http_works(service):
 def test_the_file_does_not_grow():
     """A ratchet, to be turned down only: the aim is 800 lines for the library and 1,100 in all."""
     library = SOURCE.partition("# -- Command line -")[0]
-    assert library.count("\n") <= 1497 and SOURCE.count("\n") <= 2043
+    assert library.count("\n") <= 1495 and SOURCE.count("\n") <= 2041
     assert max(map(len, SOURCE.splitlines())) <= 100
 
 
