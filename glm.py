@@ -1169,16 +1169,10 @@ def load_env(path: str = ".env") -> "Dict[str, str]":
     return held
 
 def _base_url(url: "Optional[str]") -> str:
-    from urllib.parse import urlsplit
+    import re
     url = url or next(filter(None, map(os.environ.get, BASES)), "bigmodel")
-    url = BASE_URLS.get(url, url[:]).strip().rstrip("/")
-    url = url[:-17] if url.endswith("/chat/completions") else url
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
-    except ValueError: good = False
-    plain = all("!" <= char <= "~" and char not in "?#" for char in url)
-    if good and plain and "@" not in parts.netloc: return url
+    url = re.sub("/+(chat/completions)?/*$", "", BASE_URLS.get(url, url[:]).strip())
+    if re.match(r"https?://([\w.-]+|\[[\w.:]+\])(:\d{1,5})?(/[!-~]*)?$", url, re.A): return url
     raise GLMValueError(
         "base_url: http(s)://host:port/path without user or password, or " + ", ".join(BASE_URLS))
 
