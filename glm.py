@@ -1181,12 +1181,10 @@ def _host(url: "Optional[str]") -> str:
 
 def _headers(base: "Mapping[str, str]", more: Any) -> "Dict[str, str]":
     """Both, under urllib's spelling of their names, their values checked and hidden."""
-    import re
     merged = dict(base)
-    for name, value in _mapping(more, "headers").items():
-        if not re.match("[!-9;-~]+\\Z", name):
-            raise GLMValueError(f"header {name.partition(':')[0]!r:.30}: not a header's name")
-        merged[name.capitalize()] = _secret(value, "header " + name)
+    for pair in _mapping(more, "headers").items():
+        name, value = (_secret(text, "a header's name or value") for text in pair)
+        merged[name.capitalize()] = value
     return merged
 
 class Completions(_Group):
@@ -1319,10 +1317,9 @@ class GLM:
         With files (name -> path, bytes, file, or (file name, one of these)) it goes as a form.
         reply: "json" gives Records, "bytes" bytes, "content" a Content, "stream" a Stream.
         """
-        import re
         from urllib.parse import urlencode
-        good = re.match("[A-Za-z]+ /[!-~]*\\Z", f"{method} {path}")
-        if not good or reply not in ("json", "bytes", "content", "stream"):
+        _secret(method + path, "method and path")
+        if path[:1] != "/" or reply not in ("json", "bytes", "content", "stream"):
             raise GLMValueError('request: "GET", "/path" in ASCII, reply="json", "bytes", "stream"')
         pairs = [pair for pair in _mapping(query, "query").items() if pair[1] is not None]
         if pairs: path += "?" + urlencode(pairs)
