@@ -1078,8 +1078,8 @@ def _form(fields: "Mapping[str, Any]", files: "Mapping[str, Any]") -> "Tuple[byt
     boundary, escape = os.urandom(16).hex(), {34: "%22", 13: "%0D", 10: "%0A"}
     for key, value in {**fields, **files}.items():
         if key in files:
-            path = value if isinstance(value, (str, os.PathLike)) else getattr(value, "name", key)
-            name, value = value[:2] if isinstance(value, tuple) else (path, value)
+            name = getattr(value, "name", value if isinstance(value, str) else key)
+            name, value = value if isinstance(value, tuple) else (name, value)
             value, name = _content(value), os.path.basename(str(name)).translate(escape)
             if not isinstance(value, (bytes, bytearray)) or not value:
                 raise GLMValueError(f"{key}: an empty file, or neither path, bytes nor binary file")
@@ -1143,9 +1143,9 @@ def _method(name: str, verb: str, path: str, kind: str = "json") -> Any:
         files = {"file": fields.pop("file", None)} if kind == "form" else None
         fields.update(extra_body or {})
         reply = "stream" if fields.get("stream") else kind.replace("form", "json")
-        return self._client.request(
-            verb, where, (fields or None) if verb == "POST" else None, files=files, reply=reply,
-            query=fields if verb != "POST" else None, timeout=timeout, extra_headers=extra_headers)
+        given = {"body" if verb == "POST" else "query": fields or None}
+        return self._client.request(verb, where, files=files, reply=reply, timeout=timeout,
+                                    extra_headers=extra_headers, **given)
 
     method.__name__, method.__qualname__ = name.rpartition(".")[2], name
     method.__doc__ = f"{verb} {path}: {', '.join([*holes, 'its fields by name'])}."
@@ -1176,8 +1176,8 @@ def _base_url(url: "Optional[str]") -> str:
     raise GLMValueError(
         "base_url: http(s)://host:port/path without user or password, or " + ", ".join(BASE_URLS))
 
-def _host(url: "Optional[str]") -> str:
-    return (url or "").partition("://")[2].partition("/")[0].lower()
+def _site(url: str) -> "List[str]":
+    return url.strip().lower().split("/")[:3]  # scheme, "", host and port
 
 def _headers(base: "Mapping[str, str]", more: Any) -> "Dict[str, str]":
     """Both, under urllib's spelling of their names, their values checked and hidden."""
@@ -1253,8 +1253,7 @@ class GLM:
     def __setstate__(self, options: Any) -> None:
         self.base_url = _base_url(options["base_url"])
         self._options = {**options, "base_url": self.base_url}  # whatever the environment becomes
-        official = _host(self.base_url) in map(_host, BASE_URLS.values())
-        self._official = official and self.base_url.startswith("https:")
+        self._official = _site(self.base_url) in map(_site, BASE_URLS.values())
         self._key, self._key_name, self._no_key = self._find_key(options["api_key"])
         auth = options["auth"] or os.environ.get("GLM_AUTH")
         if auth not in (None, "", "jwt", "key"): raise GLMValueError('auth: "jwt", "key" or None')
@@ -1350,9 +1349,9 @@ class GLM:
         why = f"no API key: set {' or '.join(KEYS)}, or pass api_key= (--key-file)"
         for name in ("api_key", *KEYS):
             value = _Secret(((given if name == "api_key" else os.environ.get(name)) or "").strip())
-            ours = [_host(os.environ.get(base)) for base in BASES if base[:3] == name[:3]]
+            ours = [_site(os.environ.get(base, "")) for base in BASES if base[:3] == name[:3]]
             free = self._official or name in ("api_key", KEYS[0])
-            if value and (free or _host(self.base_url) in ours):
+            if value and (free or _site(self.base_url) in ours):
                 return _secret(value, name, status_code=401), name, ""
             if value: why = f"no key was sent: {name} is for its vendor, for this set {KEYS[0]}"
         return _Secret(), "", why
