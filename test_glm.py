@@ -366,7 +366,6 @@ if __name__ == "__main__":
     raise SystemExit(main(sys.argv[1:]))
 
 import copy
-import gzip
 import pickle
 import random
 import select
@@ -1575,20 +1574,11 @@ def test_both_names_of_reasoning_and_several_choices_are_put_together(service, c
     assert second.message.content == "second" and second.finish_reason == "length" and second.index == 1
 
 
-def test_gzip_that_nobody_asked_for(service, client):
-    import gzip
-
-    body = json.dumps({"choices": [{"index": 0, "message": {"content": "Hi"}}]}).encode()
-    service.replies.append(reply(gzip.compress(body), content_encoding="gzip"))
-    assert ask(client).choices[0].message.content == "Hi"
-    service.replies.append(stream(gzip.compress(events(*ANSWER)), sizes=9, content_encoding="gzip"))
-    assert "".join(client.stream("x", model="m")) == "Hello"
-    service.replies.append(reply(gzip.compress(os.urandom(5000))[:3000], content_encoding="gzip"))
-    caught(lambda: client.request("GET", "/x", reply="bytes"), glm.APIConnectionError)
-    service.replies.append(reply(b"xx", content_encoding="br"))
-    assert "br" in str(caught(lambda: ask(client), glm.APIResponseValidationError))
-    service.replies.append(reply(b"not gzip", content_encoding="gzip"))
-    caught(lambda: ask(client), glm.APIConnectionError)
+def test_a_packed_reply_that_nobody_asked_for(service, client):
+    for coding in ("gzip", "br"):
+        service.replies.extend([reply(b"xx", content_encoding=coding)] * 2)
+        for streamed in (False, True):
+            assert coding in str(caught(lambda: ask(client, stream=streamed), glm.APIResponseValidationError))
 
 
 def test_caps(service, client, monkeypatch):
@@ -1597,13 +1587,6 @@ def test_caps(service, client, monkeypatch):
     assert "16 MB" in str(caught(lambda: ask(client, stream=True), glm.APIResponseValidationError))
     service.replies.append([HEAD + b"\r\n"] + [b"x" * (8 << 20)] * 33)
     assert "256 MB" in str(caught(lambda: ask(client), glm.APIResponseValidationError))
-    import zlib
-
-    squeeze = zlib.compressobj(9, zlib.DEFLATED, 31)
-    bomb = b"".join(squeeze.compress(bytes(1 << 20)) for _ in range(300)) + squeeze.flush()
-    service.replies.extend([reply(bomb, content_encoding="gzip")] * 2)
-    assert "256 MB" in str(caught(lambda: ask(client), glm.APIResponseValidationError))
-    assert "16 MB" in str(caught(lambda: ask(client, stream=True), glm.APIResponseValidationError))
     service.replies.append(reply("x" * 100000, 500))
     assert len(str(caught(lambda: ask(client), glm.APIInternalError))) < 600
 
@@ -3044,7 +3027,7 @@ def mutated(rng, data):
 def test_mutated_replies_give_results_or_errors_of_ours(service):
     rng, client = random.Random(20261121), glm.GLM(KEY, service.url, max_retries=0, timeout=glm.Timeout(total=1))
     bodies = [ask_reply(), failure(1302, 429, retry_after=1), stream(events(*ANSWER)), stream(events(*ANSWER), sizes=5), stream(events(*ANSWER), chunked=False),
-              reply(gzip.compress(ask_reply().partition(b"\r\n\r\n")[2]), content_encoding="gzip"), reply(b"<html>", 502)]
+              reply(b"<html>", 502)]
     calls = (lambda: ask(client), lambda: list(ask(client, stream=True)), lambda: client.request("GET", "/x", reply="bytes"),
              lambda: b"".join(client.files.content("f").iter_bytes()), lambda: client.ask("Hi", model="m"))
     seen = {}
@@ -3183,7 +3166,7 @@ def test_without_ssl_plain_http_works(service):
 def test_the_file_does_not_grow():
     """A ratchet, to be turned down only: the aim is 800 lines for the library and 1,100 in all."""
     library = SOURCE.partition("# -- Command line -")[0]
-    assert library.count("\n") <= 1487 and SOURCE.count("\n") <= 2033
+    assert library.count("\n") <= 1479 and SOURCE.count("\n") <= 2025
     assert max(map(len, SOURCE.splitlines())) <= 100
 
 
