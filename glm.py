@@ -1256,6 +1256,10 @@ class GLM:
         self._headers = _headers({"User-agent": USER_AGENT}, options["default_headers"])
         self._handler = _KeepAlive(self.base_url, options["proxy"], options["ca_file"])
         self._opener = options["opener"]
+        if self._opener is None:
+            from urllib.request import OpenerDirector
+            self._opener = OpenerDirector()
+            self._opener.add_handler(self._handler)
 
     def __getstate__(self) -> Any:
         import re
@@ -1380,9 +1384,9 @@ class GLM:
         def attempt() -> Any:
             try: return self._send(method, path, data, facts, read)
             except APIAuthenticationError as error:
-                skew, row = (error.date or 0.0) - time.time(), ERROR_CODES.get(error.code or "")
-                if not error.date or self.auth != "jwt" or not row or row.retry != "sign": raise
-                if abs(skew - self._skew) <= CLOCK_SKEW: raise
+                row, skew = ERROR_CODES.get(error.code or ""), (error.date or 0.0) - time.time()
+                signs = self.auth == "jwt" and row and row.retry == "sign" and error.date
+                if not signs or abs(skew - self._skew) <= CLOCK_SKEW: raise
                 self._skew = skew
             return self._send(method, path, data, facts, read)
 
@@ -1391,11 +1395,7 @@ class GLM:
     def _send(self, method: str, path: str, data: Any, facts: "Dict[str, Any]", read: Any) -> Any:
         """One attempt: send, and read what comes; anything but a 2xx raises."""
         from urllib.error import HTTPError
-        from urllib.request import OpenerDirector, Request
-        if self._opener is None:
-            opener: Any = OpenerDirector()
-            opener.add_handler(self._handler)
-            self._opener = opener
+        from urllib.request import Request
         request: Any = Request(self.base_url + path, data, method=method)
         request.__dict__.update(facts, unredirected_hdrs=dict(facts["unredirected_hdrs"]))
         if self._key:
@@ -1423,11 +1423,10 @@ class GLM:
             logging = sys.modules.get("logging")
             if logging:
                 seen = getattr(result, "completion", result)  # of a Stream: what it began with
-                named = [getattr(seen, name, None) for name in ("code", "request_id", "usage")]
+                named = (getattr(seen, name, None) for name in ("code", "request_id", "usage"))
                 logging.getLogger("glm").debug(
-                    "%s: status %s, code %s, request %s, %s tokens, %.3f s", request.where,
-                    reply and reply.status, *named[:2], getattr(named[2], "total_tokens", None),
-                    time.monotonic() - start)
+                    "%s: status %s, code %s, request %s, tokens %s, %.3f s", request.where,
+                    reply and reply.status, *named, time.monotonic() - start)
             del result, reply  # no cycle of a traceback
 
     def _hints(self, kind: int, code: str, headers: Any) -> "List[str]":

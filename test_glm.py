@@ -2156,7 +2156,7 @@ def test_a_log_record_for_each_attempt(service, caplog):
     ask(client)
     first, second = [record.getMessage() for record in caplog.records if record.name == "glm"]
     assert "429" in first and "1302" in first and "r5" in first and "POST " + service.url in first
-    assert "200" in second and "r1" in second and "4 tokens" in second
+    assert "200" in second and "r1" in second and "'total_tokens': 4" in second
 
 
 CANARY = "canaryid.CANARYsecret42"
@@ -3166,7 +3166,7 @@ def test_without_ssl_plain_http_works(service):
 def test_the_file_does_not_grow():
     """A ratchet, to be turned down only: the aim is 800 lines for the library and 1,100 in all."""
     library = SOURCE.partition("# -- Command line -")[0]
-    assert library.count("\n") <= 1479 and SOURCE.count("\n") <= 2025
+    assert library.count("\n") <= 1478 and SOURCE.count("\n") <= 2024
     assert max(map(len, SOURCE.splitlines())) <= 100
 
 
