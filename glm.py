@@ -1120,18 +1120,17 @@ class _Group:
 
 def _method(name: str, verb: str, path: str, kind: str = "json") -> Any:
     """One row of the table as a method of its group."""
-    holes = [part[1:-1] for part in path.split("/") if part[:1] == "{"]
+    hole = path.partition("{")[2].partition("}")[0]
 
-    def method(self: Any, *args: Any, timeout: Any = None, extra_headers: Any = None,
+    def method(self: Any, _id: Any = None, *, timeout: Any = None, extra_headers: Any = None,
                extra_body: Any = None, **fields: Any) -> Any:
         from urllib.parse import quote
-        fields.update(zip(holes, args))
+        found = fields.pop(hole, _id)
+        if (found is None) == bool(hole):
+            raise TypeError(f"{name}: takes {hole or 'nothing'}, and fields by name")
+        if str(found) in ("", ".", ".."): raise GLMValueError(f"{name}: {hole} names nothing")
+        where = path.format(**{hole: quote(str(found), "")})
         fields = {key: value for key, value in fields.items() if value is not None}
-        if len(args) > len(holes) or not set(holes) <= set(fields):
-            raise TypeError(f"{name}: takes {', '.join(holes) or 'nothing'}, and fields by name")
-        if {str(fields[hole]) for hole in holes} & {"", ".", ".."}:
-            raise GLMValueError(f"{name}: {', '.join(holes)} must name something")
-        where = path.format(**{hole: quote(str(fields.pop(hole)), "") for hole in holes})
         files = {"file": fields.pop("file", None)} if kind == "form" else None
         fields.update(extra_body or {})
         reply = "stream" if fields.get("stream") else kind.replace("form", "json")
@@ -1140,7 +1139,7 @@ def _method(name: str, verb: str, path: str, kind: str = "json") -> Any:
                                     extra_headers=extra_headers, **given)
 
     method.__name__, method.__qualname__ = name.rpartition(".")[2], name
-    method.__doc__ = f"{verb} {path}: {', '.join([*holes, 'its fields by name'])}."
+    method.__doc__ = f"{verb} {path}: {hole + ', ' * bool(hole)}its fields by name."
     return method
 
 # -- Client ------------------------------------------------------------------------------------
@@ -1156,7 +1155,7 @@ def load_env(path: str = ".env") -> "Dict[str, str]":
     try:
         rows = re.findall(row, _content(path).decode("utf-8-sig"), re.M)
         held = {name: "".join(values).strip() for name, *values in rows}
-        for name in held: os.environ.setdefault(name, held[name])
+        for pair in held.items(): os.environ.setdefault(*pair)
     except ValueError: raise GLMValueError(f"{path}: not UTF-8, or with NUL characters") from None
     return held
 
