@@ -1198,15 +1198,15 @@ class Completions(_Group):
         """
         if not isinstance(messages, (list, tuple)) or not messages:
             raise GLMValueError('messages: a list like [{"role": "user", "content": "..."}]')
-        client, spelled = self._client, {"thinking": thinking}
-        if isinstance(thinking, bool):
-            spelled["thinking"] = {"type": "enabled" if thinking else "disabled"}
-            if not client._official:
-                kwargs = _mapping(params.get("chat_template_kwargs"), "chat_template_kwargs")
-                spelled = {"chat_template_kwargs": {**kwargs, "enable_thinking": thinking}}
-        body = {"model": model or client._model(messages), "messages": messages, "stream": stream}
-        body.update(params, **spelled)
-        body = {name: value for name, value in body.items() if value is not None}
+        client = self._client
+        if isinstance(thinking, bool) and client._official:
+            thinking = {"type": "enabled" if thinking else "disabled"}
+        elif isinstance(thinking, bool):
+            kwargs = {**(params.get("chat_template_kwargs") or {}), "enable_thinking": thinking}
+            params["chat_template_kwargs"], thinking = kwargs, None
+        params.update(model=model or client._model(messages), messages=messages, stream=stream,
+                      thinking=thinking)
+        body = {name: value for name, value in params.items() if value is not None}
         body.update(_mapping(extra_body, "extra_body"))
         read = _Reply.stream if body.get("stream") else _Reply.completion
         return client._call("POST", "/chat/completions", read, body, timeout, extra_headers)
@@ -1360,9 +1360,7 @@ class GLM:
         if self._official:
             return IMAGE_MODEL if b'"image_url"' in _encode(messages) else TEXT_MODEL
         if not self._served:
-            page = self.request("GET", "/models")
-            try: names = [str(model["id"]) for model in page["data"]]
-            except (TypeError, KeyError): names = []
+            names = [str(model.id) for model in self.models.list().data or ()]
             if len(names) != 1:
                 known = ", ".join(names) or "which it does not list"
                 raise GLMValueError("name one of the server's models (model=, GLM_MODEL): " + known)
