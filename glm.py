@@ -1196,8 +1196,6 @@ class Completions(_Group):
         into the request. thinking=True or False is spelled as the host wants it, a dict goes
         through. model: else GLM_MODEL, else a free one, else the only one that the server has.
         """
-        if not isinstance(messages, (list, tuple)) or not messages:
-            raise GLMValueError('messages: a list like [{"role": "user", "content": "..."}]')
         client = self._client
         if isinstance(thinking, bool) and client._official:
             thinking = {"type": "enabled" if thinking else "disabled"}

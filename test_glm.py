@@ -1871,11 +1871,11 @@ def test_a_call_is_sent_as_it_was_given(service, client):
 
 
 BAD_CALLS = [
-    dict(messages="hi"), dict(messages=[]), dict(messages=[{"role": "user", "content": object()}]),
+    dict(messages=[{"role": "user", "content": object()}]),
     dict(messages=MESSAGES, temperature=float("nan")), dict(messages=MESSAGES, timeout=-1),
     dict(messages=MESSAGES, extra_headers={"X": "a\r\nb"}), dict(messages=MESSAGES, extra_headers={"X\n": "a"}),
     dict(messages=MESSAGES, extra_headers={"X": "中"}), dict(messages=MESSAGES, extra_headers={"X": 3}),
-    dict(messages=5), dict(messages=MESSAGES, extra_body=5), dict(messages=MESSAGES, extra_headers=5),
+    dict(messages=MESSAGES, extra_body=5), dict(messages=MESSAGES, extra_headers=5),
     dict(messages=MESSAGES, timeout=(1, 2, 3, 4)), dict(messages=MESSAGES, timeout="1"),
 ]
 BAD_REQUESTS = [
@@ -3166,7 +3166,7 @@ def test_without_ssl_plain_http_works(service):
 def test_the_file_does_not_grow():
     """A ratchet, to be turned down only: the aim is 800 lines for the library and 1,100 in all."""
     library = SOURCE.partition("# -- Command line -")[0]
-    assert library.count("\n") <= 1475 and SOURCE.count("\n") <= 2021
+    assert library.count("\n") <= 1473 and SOURCE.count("\n") <= 2019
     assert max(map(len, SOURCE.splitlines())) <= 100
 
 
