@@ -1414,7 +1414,6 @@ class GLM:
             result, error.__context__ = error, None
             raise error.with_traceback(None)  # noqa: B904  # inner frames may quote the key
         finally:
-            if reply and not isinstance(result, (Stream, Content)): reply.response.close()
             logging = sys.modules.get("logging")
             if logging:
                 seen = getattr(result, "completion", result)  # of a Stream: what it began with
