@@ -965,7 +965,6 @@ class Stream:
                 if text: answer["text"].append(text)
                 if not text or get(choice, "finish_reason") or len(delta) > 1 + ("role" in delta):
                     self._merge(answer, delta, choice)
-        except GLMError: raise
         except (ValueError, TypeError, AttributeError, LookupError):
             raise self._reply.invalid("a damaged event", data) from None
         return chunk  # type: ignore[no-any-return]
@@ -1064,7 +1063,7 @@ def text_of(completion: Any) -> str:
 def _form(fields: "Mapping[str, Any]", files: "Mapping[str, Any]") -> "Tuple[bytes, str]":
     """Multipart form data and its type. A file: a path, bytes, a file, or (name, one of these).
 
-    Names are escaped as in https://html.spec.whatwg.org/#multipart-form-data.
+    Their names are escaped as in https://html.spec.whatwg.org/#multipart-form-data.
     """
     parts: List[Any] = []
     boundary, escape = os.urandom(16).hex(), {34: "%22", 13: "%0D", 10: "%0A"}
@@ -1078,9 +1077,8 @@ def _form(fields: "Mapping[str, Any]", files: "Mapping[str, Any]") -> "Tuple[byt
             head = f'; filename="{name}"\r\nContent-Type: application/octet-stream'
         elif value is None: continue
         else: head, value = "", value.encode() if isinstance(value, str) else _encode(value)
-        head = f'Content-Disposition: form-data; name="{key.translate(escape)}"{head}\r\n\r\n'
-        head = f"--{boundary}\r\n{head}"  # a name of a folder in no locale has surrogates
-        parts += [head.encode("utf-8", "surrogateescape"), value, b"\r\n"]
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{key}"{head}\r\n\r\n'
+        parts += [head.encode("utf-8", "surrogateescape"), value, b"\r\n"]  # a path in no locale
     parts.append(f"--{boundary}--\r\n".encode())
     return b"".join(parts), "multipart/form-data; boundary=" + boundary
 
