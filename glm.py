@@ -15,7 +15,7 @@ Time, Transport, Replies, Messages, Endpoints, Client, Conversation, Command lin
 import os
 import sys
 import time
-from collections import namedtuple
+from collections import defaultdict, namedtuple
 from operator import methodcaller
 
 TYPE_CHECKING = False  # a checker takes this name for True; typing costs 5 ms
@@ -900,7 +900,8 @@ class Stream:
         self._reply, self._over = reply, False
         self._blocks: Any = reply.blocks(StreamInterruptedError)
         self._data: Any = _events(self._blocks)
-        self._answers: Dict[Any, Any] = {}
+        self._answers: Any = defaultdict(
+            lambda: {"text": [], "thought": [], "calls": {}, "end": None})
         self._head, self._names = Record(), [""]
         self._first = self._pull()
 
@@ -943,7 +944,7 @@ class Stream:
         return None
 
     def _whole(self) -> bool:
-        return bool(self._answers) and all(a["finish_reason"] for a in self._answers.values())
+        return bool(self._answers) and all(a["end"] for a in self._answers.values())
 
     def _add(self, data: str, get: Any = dict.get) -> Chunk:  # a Record's own takes twice as long
         try:
@@ -955,13 +956,9 @@ class Stream:
                 self._head.update({name: chunk[name] for name in names if chunk[name] is not None})
                 self._names = names if plain else []
             for choice in get(chunk, "choices") or ():
-                delta = get(choice, "delta")
-                if not delta:  # nothing, or a whole answer
-                    delta = choice["delta"] = get(choice, "message") or Record()
-                answer, text = self._answers.get(get(choice, "index")), get(delta, "content")
-                if not answer:
-                    answer = {"text": [], "thought": [], "calls": {}, "finish_reason": None}
-                    self._answers[get(choice, "index")] = answer
+                delta = get(choice, "delta") or get(choice, "message") or Record()
+                choice["delta"] = delta  # where a server sends a whole answer, or nothing, too
+                answer, text = self._answers[get(choice, "index")], get(delta, "content")
                 if text: answer["text"].append(text)
                 if not text or get(choice, "finish_reason") or len(delta) > 1 + ("role" in delta):
                     self._merge(answer, delta, choice)
@@ -985,7 +982,7 @@ class Stream:
                 old.update({name: new[name] for name in names if new[name]})
         if choice.get("finish_reason") == "network_error":
             raise StreamInterruptedError(BROKEN, retryable=True)
-        answer["finish_reason"] = choice.get("finish_reason") or answer["finish_reason"]
+        answer["end"] = choice.get("finish_reason") or answer["end"]
 
     @property
     def completion(self) -> Completion:
@@ -998,8 +995,7 @@ class Stream:
             message = Record(role="assistant", content=text or (None if calls else ""))
             if thought: message["reasoning_content"] = thought
             if calls: message["tool_calls"] = calls
-            reason = answer["finish_reason"]
-            choices.append(Record(index=index or 0, finish_reason=reason, message=message))
+            choices.append(Record(index=index or 0, finish_reason=answer["end"], message=message))
         return Record(self._head, object="chat.completion", choices=choices)  # type: ignore
 
 class Content:
@@ -1061,10 +1057,7 @@ def text_of(completion: Any) -> str:
     raise FinishReasonError(why, finish_reason=reason, partial=completion)
 
 def _form(fields: "Mapping[str, Any]", files: "Mapping[str, Any]") -> "Tuple[bytes, str]":
-    """Multipart form data and its type. A file: a path, bytes, a file, or (name, one of these).
-
-    Their names are escaped as in https://html.spec.whatwg.org/#multipart-form-data.
-    """
+    """Multipart form data and its type. A file: a path, bytes, a file, or (name, one of these)."""
     parts: List[Any] = []
     boundary, escape = os.urandom(16).hex(), {34: "%22", 13: "%0D", 10: "%0A"}
     for key, value in {**fields, **files}.items():
@@ -1321,8 +1314,7 @@ class GLM:
     def wait(self, task: Any, *, interval: float = 5, timeout: "Optional[float]" = None) -> Any:
         """Follow an asynchronous task (or its id) to its end, and return its result.
 
-        Asks every interval seconds, for timeout seconds at most; a task that failed, is in an
-        unknown state, or takes too long raises, with its id.
+        Asks every interval seconds, for timeout seconds at most; any other end raises, with its id.
         """
         name = task if isinstance(task, str) else _mapping(task, "task").get("id", "")
         end, limits = time.monotonic() + (timeout or float("inf")), self._timeout
