@@ -1136,10 +1136,7 @@ def _method(name: str, verb: str, path: str, kind: str = "json") -> Any:
 # -- Client ------------------------------------------------------------------------------------
 
 def load_env(path: str = ".env") -> "Dict[str, str]":
-    """Set the variables that a file of NAME=value lines holds, but for those that are set.
-
-    Returns what it holds, nothing if there is no such file.
-    """
+    """Set the variables in a file of NAME=value lines that are not set; return all it holds."""
     import re
     if not os.path.exists(path): return {}
     row = r"""^\s*(?:export\s+)?([^\s#=]+)\s*=[ \t]*(?:'([^'\n]*)'|"([^"\n]*)"|(.*?)(?: #.*)?$)"""
@@ -1163,11 +1160,9 @@ def _site(url: str) -> "List[str]":
 
 def _headers(base: "Mapping[str, str]", more: Any) -> "Dict[str, str]":
     """Both, under urllib's spelling of their names, their values checked and hidden."""
-    merged = dict(base)
-    for pair in _mapping(more, "headers").items():
-        name, value = (_secret(text, "a header's name or value") for text in pair)
-        merged[name.capitalize()] = value
-    return merged
+    given = _mapping(more, "headers").items()
+    pairs = ((_secret(text, "a header's name or value") for text in pair) for pair in given)
+    return {**base, **{name.capitalize(): value for name, value in pairs}}
 
 class Completions(_Group):
     """client.chat.completions"""
@@ -1234,7 +1229,7 @@ class GLM:
         self.base_url = _base_url(options["base_url"])
         self._options = {**options, "base_url": self.base_url}  # whatever the environment becomes
         self._official = _site(self.base_url) in map(_site, BASE_URLS.values())
-        self._key, self._key_name, self._no_key = self._find_key(options["api_key"])
+        self._key, self._key_name = self._find_key(options["api_key"])
         auth = options["auth"] or os.environ.get("GLM_AUTH")
         if auth not in (None, "", "jwt", "key"): raise GLMValueError('auth: "jwt", "key" or None')
         if not isinstance(options["max_retries"], int): raise GLMValueError("max_retries: a number")
@@ -1327,7 +1322,7 @@ class GLM:
                 raise APIResponseError(f"task {name} ended as {state}", body=result)
             time.sleep(max(0, min(interval, end - time.monotonic())))
 
-    def _find_key(self, given: "Optional[str]") -> "Tuple[_Secret, str, str]":
+    def _find_key(self, given: "Optional[str]") -> "Tuple[_Secret, str]":
         """The key that may go to this host and its name, else why there is none."""
         why = f"no API key: set {' or '.join(KEYS)}, or pass api_key= (--key-file)"
         for name in ("api_key", *KEYS):
@@ -1335,12 +1330,12 @@ class GLM:
             ours = [_site(os.environ.get(base, "")) for base in BASES if base[:3] == name[:3]]
             free = self._official or name in ("api_key", KEYS[0])
             if value and (free or _site(self.base_url) in ours):
-                return _secret(value, name, status_code=401), name, ""
+                return _secret(value, name, status_code=401), name
             if value: why = f"no key was sent: {name} is for its vendor, for this set {KEYS[0]}"
-        return _Secret(), "", why
+        return _Secret(), why
 
     def _check_key(self) -> None:
-        if self._official and not self._key: raise GLMValueError(self._no_key, status_code=401)
+        if self._official and not self._key: raise GLMValueError(self._key_name, status_code=401)
 
     def _model(self, messages: Any) -> str:
         """The model where none was named."""
@@ -1419,7 +1414,7 @@ class GLM:
         if 300 <= kind < 400:
             hints.append(f"no redirect is followed; this goes to {headers.get('location')!r:.200}")
         if kind in (401, 403) and self.auth != "key":
-            hints.append('auth="key" sends the key itself' if self._key else self._no_key)
+            hints.append('auth="key" sends the key itself' if self._key else self._key_name)
         if self._official and (kind in (401, 404) or code == "1113"):
             others = (url for url in BASE_URLS.values() if url != self.base_url)
             hints.append("the key may belong to another base_url: " + ", ".join(others))
