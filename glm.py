@@ -902,26 +902,17 @@ class Stream:
         self._data: Any = _events(self._blocks)
         self._answers: Any = defaultdict(
             lambda: {"text": [], "thought": [], "calls": {}, "end": None})
-        self._head, self._names = Record(), [""]
-        self._first = self._pull()
+        self._head, self._names, self._first = Record(), [""], None
+        self._first = next(self, None)
 
     def __iter__(self) -> "Iterator[Chunk]": return self
     def __enter__(self) -> "Stream": return self
     def __exit__(self, *error: Any) -> None: self.close()
 
     def __next__(self) -> Chunk:
-        chunk, self._first = self._first or self._pull(), None
-        if chunk is None: raise StopIteration
-        return chunk
-
-    def close(self) -> None:
-        """Close the connection, if the stream is not over."""
-        self._over, self._data = True, ()
-        try: self._blocks.close()
-        except ValueError: getattr(self._reply.response, "stop", self._reply.response.close)()
-
-    def _pull(self) -> "Optional[Chunk]":
-        """The next chunk; None at an end that is proved."""
+        """Return the next chunk; raise unless the end is proved."""
+        chunk, self._first = self._first, None
+        if chunk: return chunk
         try:
             for data in self._data:
                 if data[:6] == "[DONE]":
@@ -941,7 +932,13 @@ class Stream:
                 self._over = False  # it stays cut for who goes on
                 raise error.with_traceback(None)  # noqa: B904  # inner frames may quote the key
         self.close()
-        return None
+        raise StopIteration
+
+    def close(self) -> None:
+        """Close the connection, if the stream is not over."""
+        self._over, self._data = True, ()
+        try: self._blocks.close()
+        except ValueError: getattr(self._reply.response, "stop", self._reply.response.close)()
 
     def _whole(self) -> bool:
         return bool(self._answers) and all(a["end"] for a in self._answers.values())
