@@ -921,15 +921,15 @@ class Stream:
                     for _ in self._blocks: pass  # to the end of the body: so its connection is kept
                     break
                 if data: return self._add(data)
-            if not self._over and not self._whole():
+            if not self._over:
                 raise StreamInterruptedError("the stream stopped before its end", retryable=True)
         except GLMError as error:
-            data = ""
-            if not self._over and not (self._whole() and isinstance(error, APIConnectionError)):
-                error.partial = self.completion if self._answers else None
-                error.__context__ = None
-                self.close()
-                self._over = False  # it stays cut for who goes on
+            data, ends = "", [answer["end"] for answer in self._answers.values()]
+            whole = ends and all(ends) and isinstance(error, APIConnectionError)
+            if not self._over and not whole:
+                error.partial = self.completion if ends else None
+                error.__context__, self._data = None, ()  # it stays cut for who goes on
+                self._blocks.close()
                 raise error.with_traceback(None)  # noqa: B904  # inner frames may quote the key
         self.close()
         raise StopIteration
@@ -939,9 +939,6 @@ class Stream:
         self._over, self._data = True, ()
         try: self._blocks.close()
         except ValueError: getattr(self._reply.response, "stop", self._reply.response.close)()
-
-    def _whole(self) -> bool:
-        return bool(self._answers) and all(a["end"] for a in self._answers.values())
 
     def _add(self, data: str, get: Any = dict.get) -> Chunk:  # a Record's own takes twice as long
         try:
