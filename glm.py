@@ -1083,7 +1083,6 @@ embeddings.create                                POST   /embeddings
 assistant.conversation                           POST   /assistant
 files.create                                     POST   /files                       form
 files.list                                       GET    /files
-files.retrieve                                   GET    /files/{file_id}
 files.content                                    GET    /files/{file_id}/content     content
 files.delete                                     DELETE /files/{file_id}
 batches.create                                   POST   /batches
@@ -1096,7 +1095,6 @@ rerank.create                                    POST   /rerank
 audio.speech                                     POST   /audio/speech                content
 audio.transcriptions.create                      POST   /audio/transcriptions        form
 models.list                                      GET    /models
-models.retrieve                                  GET    /models/{model}
 tokenizer.create                                 POST   /tokenizer
 """
 
@@ -1322,9 +1320,8 @@ class GLM:
         for name in ("api_key", *KEYS):
             value = _Secret(((given if name == "api_key" else os.environ.get(name)) or "").strip())
             ours = [_site(os.environ.get(base, "")) for base in BASES if base[:3] == name[:3]]
-            free = self._official or name in ("api_key", KEYS[0])
-            if value and (free or _site(self.base_url) in ours):
-                return _secret(value, name, status_code=401), name
+            free = self._official or name in ("api_key", KEYS[0]) or _site(self.base_url) in ours
+            if value and free: return _secret(value, name, status_code=401), name
             if value: why = f"no key was sent: {name} is for its vendor, for this set {KEYS[0]}"
         return _Secret(), why
 

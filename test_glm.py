@@ -1799,7 +1799,7 @@ def test_memory_of_a_large_upload_and_download(service, tmp_path):
 def test_groups_behave_as_if_written_out(client):
     import inspect
 
-    assert [name for name in dir(client.files) if name[0] != "_"] == ["content", "create", "delete", "list", "retrieve"]
+    assert [name for name in dir(client.files) if name[0] != "_"] == ["content", "create", "delete", "list"]
     assert {"images", "videos", "audio", "chat", "wait"} <= set(dir(client))
     assert "POST /images/generations" in inspect.getdoc(client.images.generations)
     assert client.images.generations.__name__ == "generations"
@@ -3166,7 +3166,7 @@ def test_without_ssl_plain_http_works(service):
 def test_the_file_does_not_grow():
     """A ratchet, to be turned down only: the aim is 800 lines for the library and 1,100 in all."""
     library = SOURCE.partition("# -- Command line -")[0]
-    assert library.count("\n") <= 1451 and SOURCE.count("\n") <= 1997
+    assert library.count("\n") <= 1448 and SOURCE.count("\n") <= 1994
     assert max(map(len, SOURCE.splitlines())) <= 100
 
 
