@@ -869,7 +869,8 @@ class _Reply:
         named = fields.get("request_id") or self.headers.get("x-request-id")
         named = _hide(self.request, str(named or self.headers.get("x-log-id") or ""))[:80]
         parts = [" ".join((text or str(body)).split())[:MAX_SHOWN] or "an empty body"]
-        parts += [explain(code)] * bool(row) + self.request.hints(kind, code, self.headers)
+        parts += [explain(code)] * bool(row)
+        parts += self.request.hints(kind, code, self.headers)
         said = f"HTTP {self.status}{', code ' + code if code and not row else ''}: "
         said += f"{'; '.join(parts)} [{self.request.where}{', request ' + named if named else ''}]"
         cls = STATUS_ERRORS.get(kind, APIInternalError if kind >= 500 else APIStatusError)
@@ -1399,18 +1400,16 @@ class GLM:
                     reply and reply.status, *named, time.monotonic() - start)
             del result, reply  # no cycle of a traceback
 
-    def _hints(self, kind: int, code: str, headers: Any) -> "List[str]":
+    def _hints(self, kind: int, code: str, headers: Any) -> "Iterator[str]":
         """Other likely reasons of a refusal."""
-        hints = []
         if 300 <= kind < 400:
-            hints.append(f"no redirect is followed; this goes to {headers.get('location')!r:.200}")
+            yield f"no redirect is followed; this goes to {headers.get('location')!r:.200}"
         if kind in (401, 403) and self.auth != "key":
-            hints.append('auth="key" sends the key itself' if self._key else self._key_name)
+            yield 'auth="key" sends the key itself' if self._key else self._key_name
         if self._official and (kind in (401, 404) or code == "1113"):
             others = (url for url in BASE_URLS.values() if url != self.base_url)
-            hints.append("the key may belong to another base_url: " + ", ".join(others))
-        elif kind == 404: hints.append("is the base_url right? Most end in /v1")
-        return hints
+            yield "the key may belong to another base_url: " + ", ".join(others)
+        elif kind == 404: yield "is the base_url right? Most end in /v1"
 
 _groups: "Dict[str, Any]" = {"": GLM, "chat": Chat}
 for _row in ENDPOINTS.strip().splitlines():
