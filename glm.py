@@ -9,14 +9,14 @@
     $ python3 glm.py "Write a poem"
 
 For BigModel, Z.AI and what speaks their protocol (vLLM, SGLang), with the names of openai and
-zhipuai. Each section uses only what stands above it: Constants, Errors, Records, Tokens, SSE,
+zhipuai. Each section builds on those above it: Constants, Errors, Records, Tokens, SSE,
 Time, Transport, Replies, Messages, Endpoints, Client, Conversation, Command line.
 """
 import os
 import sys
 import time
 from codecs import getincrementaldecoder, lookup
-from collections import namedtuple
+from collections import defaultdict, namedtuple
 from operator import methodcaller
 
 TYPE_CHECKING = False  # a checker takes this name for True; typing costs 5 ms
@@ -809,37 +809,30 @@ class _Reply:
 
     def blocks(self, cut: Any = APIConnectionError, cap: float = MAX_REPLY) -> "Iterator[bytes]":
         """Yield the body as it comes; one that is cut short raises the class cut."""
-        response, packed, size = self.response, None, 0
+        response, size = self.response, 0
         read = getattr(response, "read1", None) or response.read
-        coding = (self.headers.get("content-encoding") or "identity").lower()
+        coding = self.headers.get("content-encoding") or "identity"
         try:
-            if coding in ("gzip", "x-gzip", "deflate"):  # unasked, as some gateways do
-                import zlib
-                packed = zlib.decompressobj(47)
-            elif coding != "identity":
+            if coding != "identity":
                 raise APIResponseValidationError(f"the reply is packed as {coding:.40}, unasked")
             for block in iter(lambda: read(65536), b""):
-                while block:  # by 64 KB: a bomb meets the cap and the deadline
-                    self.request.deadline.left()
-                    part = packed.decompress(block, 65536) if packed else block
-                    block = packed.unconsumed_tail if packed else b""
-                    size += len(part)
-                    if size > cap: raise APIResponseValidationError("the reply is over 256 MB")
-                    if part: yield part
-            cut_short = packed and (packed.unused_data or not packed.eof)
-            if cut_short or getattr(response, "length", None): raise EOFError("the reply is cut")
+                size += len(block)
+                if size > cap: raise APIResponseValidationError("the reply is over 256 MB")
+                yield block
+            if getattr(response, "length", None): raise EOFError("the reply is cut")
         except GLMError: raise
         except Exception as error:
             raise _connection_error(error, self.request, cut) from _traceless(error)
         finally: response.close()
 
     def bytes(self) -> bytes: return b"".join(self.blocks())
+    def text(self) -> str: return self.bytes().decode("utf-8", "replace")
     def stream(self) -> "Stream": return Stream(self)
     def content(self) -> "Content": return Content(self)
 
     def json(self) -> Any:
         """The body as Records. An error in it raises, and so does what is no JSON."""
-        text = self.bytes().decode("utf-8", "replace")
+        text = self.text()
         try: body = _decode(text) if text or self.status != 204 else Record()
         except ValueError: raise self.invalid("not JSON", text) from None
         if _find_error(body): raise self.error(body)
@@ -864,27 +857,23 @@ class _Reply:
 
     def error(self, body: Any = None) -> GLMError:
         """What the server said, as the error of its business code, else of its HTTP status."""
-        import json
         try:
-            if body is None: body = self.bytes().decode("utf-8", "replace").strip()
+            if body is None: body = _hide(self.request, self.text().strip())
             if isinstance(body, str): body = _decode(body)
         except (ValueError, APIResponseError): body = body or ""
-        if isinstance(body, str): body = _hide(self.request, body)
-        else: body = _decode(_hide(self.request, json.dumps(body, ensure_ascii=False)))
+        body = _decode(_hide(self.request, _encode(body).decode()))  # it may be spelled in escapes
         fields: Any = body if isinstance(body, dict) else {}
         code, text = _find_error({**fields, "success": False}) or ("", "")
         row, kind = ERROR_CODES.get(code), self.status
         if row: kind = row.status or kind
-        elif kind < 400 and len(code) == 3 and code.isdecimal() and code >= "4": kind = int(code)
+        elif kind < 400 and len(code) == 3 and code.isdecimal(): kind = int(code)
         named = fields.get("request_id") or self.headers.get("x-request-id")
         named = _hide(self.request, str(named or self.headers.get("x-log-id") or ""))[:80]
         parts = [" ".join((text or str(body)).split())[:MAX_SHOWN] or "an empty body"]
-        if row and parts[0] == row.zh: parts = []  # which explain() says
-        own = code != str(self.status)  # others repeat the status as code; that is no news
-        parts += [explain(code)] * bool(row and own) + self.request.hints(kind, code, self.headers)
-        own = own and bool(code) and not row  # which explain has named
-        said = f"HTTP {self.status}{', code ' + code if own else ''}: {'; '.join(parts)}"
-        said += f" [{self.request.where}{', request ' + named if named else ''}]"
+        parts += [explain(code)] * bool(row)
+        parts += self.request.hints(kind, code, self.headers)
+        said = f"HTTP {self.status}{', code ' + code if code and not row else ''}: "
+        said += f"{'; '.join(parts)} [{self.request.where}{', request ' + named if named else ''}]"
         cls = STATUS_ERRORS.get(kind, APIInternalError if kind >= 500 else APIStatusError)
         return cls(
             _hide(self.request, said), status_code=self.status, body=body, code=code or None,
@@ -897,12 +886,10 @@ BROKEN = "the service broke off (finish_reason network_error)"
 
 def _text_arguments(message: Any) -> Any:
     """A message or delta whose tools' arguments are text: some servers send objects."""
-    import json
     for call in message.get("tool_calls") or ():
         given = (call.get("function") or {}).get("arguments", "")
         if not isinstance(given, str):
-            text = json.dumps(given, ensure_ascii=False, separators=(",", ":"))
-            call["function"]["arguments"] = "" if given is None else text
+            call["function"]["arguments"] = "" if given is None else _encode(given).decode()
     return message
 
 class Stream:
@@ -913,31 +900,21 @@ class Stream:
     """
     def __init__(self, reply: _Reply) -> None:
         self._reply, self._over = reply, False
-        self._failed: Any = None
         self._blocks: Any = reply.blocks(StreamInterruptedError)
         self._data: Any = _events(self._blocks)
-        self._answers: Dict[Any, Any] = {}
-        self._head, self._names = Record(), [""]
-        self._first = self._pull()
+        self._answers: Any = defaultdict(
+            lambda: {"text": [], "thought": [], "calls": {}, "end": None})
+        self._head, self._names, self._first = Record(), [""], None
+        self._first = next(self, None)
 
     def __iter__(self) -> "Iterator[Chunk]": return self
     def __enter__(self) -> "Stream": return self
     def __exit__(self, *error: Any) -> None: self.close()
 
     def __next__(self) -> Chunk:
-        chunk, self._first = self._first or self._pull(), None
-        if chunk is None: raise StopIteration
-        return chunk
-
-    def close(self) -> None:
-        """Close the connection, if the stream is not over."""
-        self._over, self._data = True, ()
-        try: self._blocks.close()
-        except ValueError: getattr(self._reply.response, "stop", self._reply.response.close)()
-
-    def _pull(self) -> "Optional[Chunk]":
-        """The next chunk; None at an end that is proved."""
-        if self._failed: raise self._failed[0](**self._failed[1])
+        """Return the next chunk; raise unless the end is proved."""
+        chunk, self._first = self._first, None
+        if chunk: return chunk
         try:
             for data in self._data:
                 if data[:6] == "[DONE]":
@@ -946,20 +923,24 @@ class Stream:
                     for _ in self._blocks: pass  # to the end of the body: so its connection is kept
                     break
                 if data: return self._add(data)
-            if not self._over and not self._whole():
+            if not self._over:
                 raise StreamInterruptedError("the stream stopped before its end", retryable=True)
         except GLMError as error:
-            data = ""
-            if not self._over and not (self._whole() and isinstance(error, APIConnectionError)):
-                error.partial = self.completion if self._answers else None
-                error.__context__, self._failed = None, (type(error), vars(error))
-                self.close()
+            data, ends = "", [answer["end"] for answer in self._answers.values()]
+            whole = ends and all(ends) and isinstance(error, APIConnectionError)
+            if not self._over and not whole:
+                error.partial = self.completion if ends else None
+                error.__context__, self._data = None, ()  # it stays cut for who goes on
+                self._blocks.close()
                 raise error.with_traceback(None)  # noqa: B904  # inner frames may quote the key
         self.close()
-        return None
+        raise StopIteration
 
-    def _whole(self) -> bool:
-        return bool(self._answers) and all(a["finish_reason"] for a in self._answers.values())
+    def close(self) -> None:
+        """Close the connection, if the stream is not over."""
+        self._over, self._data = True, ()
+        try: self._blocks.close()
+        except ValueError: getattr(self._reply.response, "stop", self._reply.response.close)()
 
     def _add(self, data: str, get: Any = dict.get) -> Chunk:  # a Record's own takes twice as long
         try:
@@ -971,17 +952,12 @@ class Stream:
                 self._head.update({name: chunk[name] for name in names if chunk[name] is not None})
                 self._names = names if plain else []
             for choice in get(chunk, "choices") or ():
-                delta = get(choice, "delta")
-                if not delta:  # nothing, or a whole answer
-                    delta = choice["delta"] = get(choice, "message") or Record()
-                answer, text = self._answers.get(get(choice, "index")), get(delta, "content")
-                if not answer:
-                    answer = {"text": [], "thought": [], "calls": {}, "finish_reason": None}
-                    self._answers[get(choice, "index")] = answer
+                delta = get(choice, "delta") or get(choice, "message") or Record()
+                choice["delta"] = delta  # where a server sends a whole answer, or nothing, too
+                answer, text = self._answers[get(choice, "index")], get(delta, "content")
                 if text: answer["text"].append(text)
                 if not text or get(choice, "finish_reason") or len(delta) > 1 + ("role" in delta):
                     self._merge(answer, delta, choice)
-        except GLMError: raise
         except (ValueError, TypeError, AttributeError, LookupError):
             raise self._reply.invalid("a damaged event", data) from None
         return chunk  # type: ignore[no-any-return]
@@ -1002,7 +978,7 @@ class Stream:
                 old.update({name: new[name] for name in names if new[name]})
         if choice.get("finish_reason") == "network_error":
             raise StreamInterruptedError(BROKEN, retryable=True)
-        answer["finish_reason"] = choice.get("finish_reason") or answer["finish_reason"]
+        answer["end"] = choice.get("finish_reason") or answer["end"]
 
     @property
     def completion(self) -> Completion:
@@ -1015,8 +991,7 @@ class Stream:
             message = Record(role="assistant", content=text or (None if calls else ""))
             if thought: message["reasoning_content"] = thought
             if calls: message["tool_calls"] = calls
-            reason = answer["finish_reason"]
-            choices.append(Record(index=index or 0, finish_reason=reason, message=message))
+            choices.append(Record(index=index or 0, finish_reason=answer["end"], message=message))
         return Record(self._head, object="chat.completion", choices=choices)  # type: ignore
 
 class Content:
@@ -1043,11 +1018,11 @@ def image_part(image: Any, raw: bool = False) -> "Dict[str, Any]":
     import re
     from base64 import b64encode
     if not (isinstance(image, str) and re.match("(https?|data):", image)):
-        data = _content(image) if isinstance(image, (bytes, bytearray, str, os.PathLike)) else b""
-        found = re.match(b"(\x89PNG)|(\xff\xd8\xff)|(GIF8)|(RIFF....WEBP)|(BM)", data, re.S)
-        if not found: raise GLMValueError(f"image: {image!r:.80} is no PNG, JPEG, GIF, WebP or BMP")
-        kind = ("", "png", "jpeg", "gif", "webp", "bmp")[found.lastindex or 0]
-        image = ("" if raw else f"data:image/{kind};base64,") + b64encode(data).decode()
+        kinds = b"(?P<png>\x89PNG)|(?P<jpeg>\xff\xd8\xff)|(?P<gif>GIF8)|(?P<webp>RIFF....WEBP)"
+        data = _content(image)
+        found = re.match(kinds, data, re.S)
+        if not found: raise GLMValueError(f"image: {image!r:.80} is no PNG, JPEG, GIF or WebP")
+        image = ("" if raw else f"data:image/{found.lastgroup};base64,") + b64encode(data).decode()
     return {"type": "image_url", "image_url": {"url": image}}
 
 def _content(source: Any) -> Any:
@@ -1062,56 +1037,37 @@ def user_message(text: str, images: "Iterable[Any]" = ()) -> "Dict[str, Any]":
     parts: Any = [part if isinstance(part, dict) else image_part(part) for part in images]
     return {"role": "user", "content": [*parts, {"type": "text", "text": text}] if parts else text}
 
-def _turn(prompt: str, images: "Iterable[Any]", system: "Optional[str]") -> "List[Any]":
-    head = [{"role": "system", "content": system}] if system else []
-    return [*head, user_message(prompt, images)]
-
 def text_of(completion: Any) -> str:
     """Return the text of an answer; FinishReasonError where it is not whole or there is none."""
     choice = (completion.choices or [Record(message=Record())])[0]
-    text, reason = choice.message.content, str(choice.finish_reason)[:40]
-    if isinstance(text, list):  # of parts
-        text = "".join(str(part.get("text") or "") for part in text if isinstance(part, dict))
-    text = text if isinstance(text, str) else ""
+    text, reason = choice.message.content, choice.finish_reason
+    if isinstance(text, list): text = "".join(part.get("text") or "" for part in text)
     why = {
         "sensitive": "the content filter stopped the answer",
         "content_filter": "the content filter stopped the answer",
         "model_context_window_exceeded": "the answer does not fit the context: shorten the input",
         "tool_calls": "the model asks for tools: chat.completions.create shows which",
-        "length": text or "no text: max_tokens went into thinking; raise it, or thinking=False",
-    }.get(reason, text or f"the answer is empty (finish_reason {reason})")
-    if text == why: return text
-    raise FinishReasonError(why, finish_reason=choice.finish_reason, partial=completion)
-
-def _pieces(stream: Stream, done: "Callable[[Any], Any]") -> "Iterator[str]":
-    """Yield the text of a stream; call done with the completion if it is whole and text."""
-    with stream:
-        for chunk in stream:
-            for choice in (chunk.choices or ())[:1]:
-                if isinstance(choice.delta.content, str): yield choice.delta.content
-        text_of(stream.completion)
-        done(stream.completion)
+        "length": not text and "max_tokens went into thinking; raise it, or thinking=False",
+    }.get(reason, not text and f"the answer is empty (finish_reason {reason})")
+    if not why: return text  # type: ignore[no-any-return]
+    raise FinishReasonError(why, finish_reason=reason, partial=completion)
 
 def _form(fields: "Mapping[str, Any]", files: "Mapping[str, Any]") -> "Tuple[bytes, str]":
-    """Multipart form data and its type. A file: a path, bytes, a file, or (name, one of these).
-
-    Names are escaped as in https://html.spec.whatwg.org/#multipart-form-data.
-    """
+    """Multipart form data and its type. A file: a path, bytes, a file, or (name, one of these)."""
     parts: List[Any] = []
     boundary, escape = os.urandom(16).hex(), {34: "%22", 13: "%0D", 10: "%0A"}
     for key, value in {**fields, **files}.items():
         if key in files:
-            path = value if isinstance(value, (str, os.PathLike)) else getattr(value, "name", key)
-            name, value = value[:2] if isinstance(value, tuple) else (path, value)
+            name = getattr(value, "name", value if isinstance(value, str) else key)
+            name, value = value[:2] if isinstance(value, tuple) else (name, value)
             value, name = _content(value), os.path.basename(str(name)).translate(escape)
             if not isinstance(value, (bytes, bytearray)) or not value:
                 raise GLMValueError(f"{key}: an empty file, or neither path, bytes nor binary file")
             head = f'; filename="{name}"\r\nContent-Type: application/octet-stream'
         elif value is None: continue
         else: head, value = "", value.encode() if isinstance(value, str) else _encode(value)
-        head = f'Content-Disposition: form-data; name="{key.translate(escape)}"{head}\r\n\r\n'
-        head = f"--{boundary}\r\n{head}"  # a name of a folder in no locale has surrogates
-        parts += [head.encode("utf-8", "surrogateescape"), value, b"\r\n"]
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{key}"{head}\r\n\r\n'
+        parts += [head.encode("utf-8", "surrogateescape"), value, b"\r\n"]  # a path in no locale
     parts.append(f"--{boundary}--\r\n".encode())
     return b"".join(parts), "multipart/form-data; boundary=" + boundary
 
@@ -1129,7 +1085,6 @@ embeddings.create                                POST   /embeddings
 assistant.conversation                           POST   /assistant
 files.create                                     POST   /files                       form
 files.list                                       GET    /files
-files.retrieve                                   GET    /files/{file_id}
 files.content                                    GET    /files/{file_id}/content     content
 files.delete                                     DELETE /files/{file_id}
 batches.create                                   POST   /batches
@@ -1142,95 +1097,66 @@ rerank.create                                    POST   /rerank
 audio.speech                                     POST   /audio/speech                content
 audio.transcriptions.create                      POST   /audio/transcriptions        form
 models.list                                      GET    /models
-models.retrieve                                  GET    /models/{model}
 tokenizer.create                                 POST   /tokenizer
 """
 
 class _Group:
-    def __init__(self, client: Any) -> None: self._client = client
+    def __init__(self, above: Any) -> None: self._client = getattr(above, "_client", above)
 
 def _method(name: str, verb: str, path: str, kind: str = "json") -> Any:
     """One row of the table as a method of its group."""
-    holes = [part[1:-1] for part in path.split("/") if part[:1] == "{"]
+    hole = path.partition("{")[2].partition("}")[0]
 
-    def method(self: Any, *args: Any, timeout: Any = None, extra_headers: Any = None,
+    def method(self: Any, _id: Any = None, *, timeout: Any = None, extra_headers: Any = None,
                extra_body: Any = None, **fields: Any) -> Any:
         from urllib.parse import quote
-        fields.update(zip(holes, args))
+        found = fields.pop(hole, _id)
+        if (found is None) == bool(hole):
+            raise TypeError(f"{name}: takes {hole or 'nothing'}, and fields by name")
+        if str(found) in ("", ".", ".."): raise GLMValueError(f"{name}: {hole} names nothing")
+        where = path.format(**{hole: quote(str(found), "")})
         fields = {key: value for key, value in fields.items() if value is not None}
-        if len(args) > len(holes) or not set(holes) <= set(fields):
-            raise TypeError(f"{name}: takes {', '.join(holes) or 'nothing'}, and fields by name")
-        if {str(fields[hole]) for hole in holes} & {"", ".", ".."}:
-            raise GLMValueError(f"{name}: {', '.join(holes)} must name something")
-        where = path.format(**{hole: quote(str(fields.pop(hole)), "") for hole in holes})
         files = {"file": fields.pop("file", None)} if kind == "form" else None
         fields.update(extra_body or {})
         reply = "stream" if fields.get("stream") else kind.replace("form", "json")
-        return self._client.request(
-            verb, where, (fields or None) if verb == "POST" else None, files=files, reply=reply,
-            query=fields if verb != "POST" else None, timeout=timeout, extra_headers=extra_headers)
+        given = {"body" if verb == "POST" else "query": fields or None}
+        return self._client.request(verb, where, files=files, reply=reply, timeout=timeout,
+                                    extra_headers=extra_headers, **given)
 
     method.__name__, method.__qualname__ = name.rpartition(".")[2], name
-    method.__doc__ = f"{verb} {path}: {', '.join([*holes, 'its fields by name'])}."
+    method.__doc__ = f"{verb} {path}: {hole + ', ' * bool(hole)}its fields by name."
     return method
-
-def _group(cls: Any) -> property:
-    return property(lambda self: cls(getattr(self, "_client", self)))
-
-def _attach(groups: "Dict[str, Any]") -> None:
-    """Give the client's class, and the groups that are written out, the methods of the table."""
-    for row in ENDPOINTS.strip().splitlines():
-        name, *rest = row.split()
-        *parents, last = name.split(".")
-        for depth, part in enumerate(parents):
-            above, group = groups[".".join(parents[:depth])], ".".join(parents[: depth + 1])
-            if group not in groups:
-                cls = groups[group] = type(part, (_Group,), {"__doc__": "client." + group})
-                setattr(above, part, _group(cls))
-        setattr(groups[".".join(parents)], last, _method(name, *rest))
 
 # -- Client ------------------------------------------------------------------------------------
 
 def load_env(path: str = ".env") -> "Dict[str, str]":
-    """Set the variables that a file of NAME=value lines holds, but for those that are set.
-
-    Returns what it holds, nothing if there is no such file.
-    """
+    """Set the variables in a file of NAME=value lines that are not set; return all it holds."""
     import re
     if not os.path.exists(path): return {}
     row = r"""^\s*(?:export\s+)?([^\s#=]+)\s*=[ \t]*(?:'([^'\n]*)'|"([^"\n]*)"|(.*?)(?: #.*)?$)"""
     try:
         rows = re.findall(row, _content(path).decode("utf-8-sig"), re.M)
         held = {name: "".join(values).strip() for name, *values in rows}
-        for name in held: os.environ.setdefault(name, held[name])
+        for pair in held.items(): os.environ.setdefault(*pair)
     except ValueError: raise GLMValueError(f"{path}: not UTF-8, or with NUL characters") from None
     return held
 
 def _base_url(url: "Optional[str]") -> str:
-    from urllib.parse import urlsplit
+    import re
     url = url or next(filter(None, map(os.environ.get, BASES)), "bigmodel")
-    url = BASE_URLS.get(url, url[:]).strip().rstrip("/")
-    url = url[:-17] if url.endswith("/chat/completions") else url
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
-    except ValueError: good = False
-    plain = all("!" <= char <= "~" and char not in "?#" for char in url)
-    if good and plain and "@" not in parts.netloc: return url
+    url = re.sub("/+(chat/completions)?/*$", "", BASE_URLS.get(url, url[:]).strip())
+    if re.match(r"https?://([\w.-]+|\[[\w.:]+\])(:\d{1,5})?(/[!-~]*)?$", url, re.A): return url
     raise GLMValueError(
         "base_url: http(s)://host:port/path without user or password, or " + ", ".join(BASE_URLS))
 
-def _host(url: "Optional[str]") -> str:
-    return (url or "").partition("://")[2].partition("/")[0].lower()
+def _site(url: str) -> "List[str]":
+    return url.strip().lower().split("/")[:3]  # scheme, "", host and port
 
 def _headers(base: "Mapping[str, str]", more: Any) -> "Dict[str, str]":
     """Both, under urllib's spelling of their names, their values checked and hidden."""
-    merged = dict(base)
-    for name, value in _mapping(more, "headers").items():
-        if not name or any(not "!" <= char <= "~" or char == ":" for char in name):
-            raise GLMValueError(f"header {name.partition(':')[0]!r:.30}: not a header's name")
-        merged[name.capitalize()] = _secret(value, "header " + name)
-    return merged
+    given = _mapping(more, "headers").items()
+    pairs = ((_secret(text, "a header's name or value") for text in pair) for pair in given)
+    return {**base, **{name.capitalize(): value for name, value in pairs}}
 
 class Completions(_Group):
     """client.chat.completions"""
@@ -1250,17 +1176,15 @@ class Completions(_Group):
         into the request. thinking=True or False is spelled as the host wants it, a dict goes
         through. model: else GLM_MODEL, else a free one, else the only one that the server has.
         """
-        if not isinstance(messages, (list, tuple)) or not messages:
-            raise GLMValueError('messages: a list like [{"role": "user", "content": "..."}]')
-        client, spelled = self._client, {"thinking": thinking}
-        if isinstance(thinking, bool):
-            spelled["thinking"] = {"type": "enabled" if thinking else "disabled"}
-            if not client._official:
-                kwargs = _mapping(params.get("chat_template_kwargs"), "chat_template_kwargs")
-                spelled = {"chat_template_kwargs": {**kwargs, "enable_thinking": thinking}}
-        body = {"model": model or client._model(messages), "messages": messages, "stream": stream}
-        body.update(params, **spelled)
-        body = {name: value for name, value in body.items() if value is not None}
+        client = self._client
+        if isinstance(thinking, bool) and client._official:
+            thinking = {"type": "enabled" if thinking else "disabled"}
+        elif isinstance(thinking, bool):
+            kwargs = {**(params.get("chat_template_kwargs") or {}), "enable_thinking": thinking}
+            params["chat_template_kwargs"], thinking = kwargs, None
+        params.update(model=model or client._model(messages), messages=messages, stream=stream,
+                      thinking=thinking)
+        body = {name: value for name, value in params.items() if value is not None}
         body.update(_mapping(extra_body, "extra_body"))
         read = _Reply.stream if body.get("stream") else _Reply.completion
         return client._call("POST", "/chat/completions", read, body, timeout, extra_headers)
@@ -1270,7 +1194,7 @@ class Chat(_Group):
     asyncCompletions: Any = None  # from the table
 
     @property
-    def completions(self) -> Completions: return Completions(self._client)
+    def completions(self) -> Completions: return Completions(self)
 
 class GLM:
     """A client for one base URL; safe between threads; it pickles without its key.
@@ -1298,9 +1222,8 @@ class GLM:
     def __setstate__(self, options: Any) -> None:
         self.base_url = _base_url(options["base_url"])
         self._options = {**options, "base_url": self.base_url}  # whatever the environment becomes
-        official = _host(self.base_url) in map(_host, BASE_URLS.values())
-        self._official = official and self.base_url.startswith("https:")
-        self._key, self._key_name, self._no_key = self._find_key(options["api_key"])
+        self._official = _site(self.base_url) in map(_site, BASE_URLS.values())
+        self._key, self._key_name = self._find_key(options["api_key"])
         auth = options["auth"] or os.environ.get("GLM_AUTH")
         if auth not in (None, "", "jwt", "key"): raise GLMValueError('auth: "jwt", "key" or None')
         if not isinstance(options["max_retries"], int): raise GLMValueError("max_retries: a number")
@@ -1310,6 +1233,10 @@ class GLM:
         self._headers = _headers({"User-agent": USER_AGENT}, options["default_headers"])
         self._handler = _KeepAlive(self.base_url, options["proxy"], options["ca_file"])
         self._opener = options["opener"]
+        if self._opener is None:
+            from urllib.request import OpenerDirector
+            self._opener = OpenerDirector()
+            self._opener.add_handler(self._handler)
 
     def __getstate__(self) -> Any:
         import re
@@ -1344,16 +1271,15 @@ class GLM:
     def chat(self) -> Chat: return Chat(self)
 
     def ask(self, prompt: str, *, system: "Optional[str]" = None, images: "Iterable[Any]" = (),
-            model: "Optional[str]" = None, **params: Any) -> str:
+            **params: Any) -> str:
         """Return the answer's text; FinishReasonError if it is not whole or not text."""
-        turn = _turn(prompt, images, system)
-        return text_of(self.chat.completions.create(messages=turn, model=model, **params))
+        messages = [*Conversation(self, system).messages, user_message(prompt, images)]
+        return text_of(self.chat.completions.create(messages=messages, **params))
 
     def stream(self, prompt: str, *, system: "Optional[str]" = None, images: "Iterable[Any]" = (),
-               model: "Optional[str]" = None, **params: Any) -> "Iterator[str]":
+               **params: Any) -> "Iterator[str]":
         """Yield the answer's text as it comes; at its end raise as ask() does."""
-        params.update(messages=_turn(prompt, images, system), model=model, stream=True)
-        return _pieces(self.chat.completions.create(**params), lambda completion: None)
+        return Conversation(self, system).stream(prompt, images, **params)
 
     def request(self, method: str, path: str, body: Any = None, *, query: Any = None,
                 files: Any = None, reply: str = "json", timeout: Any = None,
@@ -1364,8 +1290,8 @@ class GLM:
         reply: "json" gives Records, "bytes" bytes, "content" a Content, "stream" a Stream.
         """
         from urllib.parse import urlencode
-        if reply not in ("json", "bytes", "content", "stream") or not method.isalpha() or (
-                path[:1] != "/" or not all("!" <= char <= "~" for char in method + path)):
+        _secret(method + path, "method and path")
+        if path[:1] != "/" or reply not in ("json", "bytes", "content", "stream"):
             raise GLMValueError('request: "GET", "/path" in ASCII, reply="json", "bytes", "stream"')
         pairs = [pair for pair in _mapping(query, "query").items() if pair[1] is not None]
         if pairs: path += "?" + urlencode(pairs)
@@ -1377,38 +1303,32 @@ class GLM:
     def wait(self, task: Any, *, interval: float = 5, timeout: "Optional[float]" = None) -> Any:
         """Follow an asynchronous task (or its id) to its end, and return its result.
 
-        Asks every interval seconds, for timeout seconds at most; a task that failed, is in an
-        unknown state, or takes too long raises, with its id.
+        Asks every interval seconds, for timeout seconds at most; any other end raises, with its id.
         """
-        from urllib.parse import quote
-        name = task if isinstance(task, str) else _mapping(task, "task").get("id")
-        if not name: raise GLMValueError("task: an id, or what has one")
-        end, limits = _Deadline(timeout, interval or 1e-9), self._timeout
+        name = task if isinstance(task, str) else _mapping(task, "task").get("id", "")
+        end, limits = time.monotonic() + (timeout or float("inf")), self._timeout
         while True:
-            if timeout: limits = limits._replace(total=max(0.1, end.end - time.monotonic()))
-            result = self.request("GET", "/async-result/" + quote(name, ""), timeout=limits)
+            if timeout: limits = limits._replace(total=max(1e-9, end - time.monotonic()))
+            result = self.chat.asyncCompletions.retrieve_completion_result(name, timeout=limits)
             state = result.get("task_status")
             if state == "SUCCESS": return result
             if state not in ("PROCESSING", "SUBMITTED", "QUEUED"):
                 raise APIResponseError(f"task {name} ended as {state}", body=result)
-            try: time.sleep(end.left() or 0)
-            except TimeoutError as error:
-                raise APITimeoutError(f"task {name} is not done: wait for it again") from error
+            time.sleep(max(0, min(interval, end - time.monotonic())))
 
-    def _find_key(self, given: "Optional[str]") -> "Tuple[_Secret, str, str]":
+    def _find_key(self, given: "Optional[str]") -> "Tuple[_Secret, str]":
         """The key that may go to this host and its name, else why there is none."""
         why = f"no API key: set {' or '.join(KEYS)}, or pass api_key= (--key-file)"
         for name in ("api_key", *KEYS):
             value = _Secret(((given if name == "api_key" else os.environ.get(name)) or "").strip())
-            ours = [_host(os.environ.get(base)) for base in BASES if base[:3] == name[:3]]
-            free = self._official or name in ("api_key", KEYS[0])
-            if value and (free or _host(self.base_url) in ours):
-                return _secret(value, name, status_code=401), name, ""
+            ours = [_site(os.environ.get(base, "")) for base in BASES if base[:3] == name[:3]]
+            free = self._official or name in ("api_key", KEYS[0]) or _site(self.base_url) in ours
+            if value and free: return _secret(value, name, status_code=401), name
             if value: why = f"no key was sent: {name} is for its vendor, for this set {KEYS[0]}"
-        return _Secret(), "", why
+        return _Secret(), why
 
     def _check_key(self) -> None:
-        if self._official and not self._key: raise GLMValueError(self._no_key, status_code=401)
+        if self._official and not self._key: raise GLMValueError(self._key_name, status_code=401)
 
     def _model(self, messages: Any) -> str:
         """The model where none was named."""
@@ -1416,9 +1336,7 @@ class GLM:
         if self._official:
             return IMAGE_MODEL if b'"image_url"' in _encode(messages) else TEXT_MODEL
         if not self._served:
-            page = self.request("GET", "/models")
-            try: names = [str(model["id"]) for model in page["data"]]
-            except (TypeError, KeyError): names = []
+            names = [str(model.id) for model in self.models.list().data or ()]
             if len(names) != 1:
                 known = ", ".join(names) or "which it does not list"
                 raise GLMValueError("name one of the server's models (model=, GLM_MODEL): " + known)
@@ -1439,9 +1357,9 @@ class GLM:
         def attempt() -> Any:
             try: return self._send(method, path, data, facts, read)
             except APIAuthenticationError as error:
-                skew, row = (error.date or 0.0) - time.time(), ERROR_CODES.get(error.code or "")
-                if not error.date or self.auth != "jwt" or not row or row.retry != "sign": raise
-                if abs(skew - self._skew) <= CLOCK_SKEW: raise
+                row, skew = ERROR_CODES.get(error.code or ""), (error.date or 0.0) - time.time()
+                signs = self.auth == "jwt" and row and row.retry == "sign" and error.date
+                if not signs or abs(skew - self._skew) <= CLOCK_SKEW: raise
                 self._skew = skew
             return self._send(method, path, data, facts, read)
 
@@ -1450,11 +1368,7 @@ class GLM:
     def _send(self, method: str, path: str, data: Any, facts: "Dict[str, Any]", read: Any) -> Any:
         """One attempt: send, and read what comes; anything but a 2xx raises."""
         from urllib.error import HTTPError
-        from urllib.request import OpenerDirector, Request
-        if self._opener is None:
-            opener: Any = OpenerDirector()
-            opener.add_handler(self._handler)
-            self._opener = opener
+        from urllib.request import Request
         request: Any = Request(self.base_url + path, data, method=method)
         request.__dict__.update(facts, unredirected_hdrs=dict(facts["unredirected_hdrs"]))
         if self._key:
@@ -1478,31 +1392,35 @@ class GLM:
             result, error.__context__ = error, None
             raise error.with_traceback(None)  # noqa: B904  # inner frames may quote the key
         finally:
-            if reply and not isinstance(result, (Stream, Content)): reply.response.close()
             logging = sys.modules.get("logging")
             if logging:
                 seen = getattr(result, "completion", result)  # of a Stream: what it began with
-                named = [getattr(seen, name, None) for name in ("code", "request_id", "usage")]
+                named = (getattr(seen, name, None) for name in ("code", "request_id", "usage"))
                 logging.getLogger("glm").debug(
-                    "%s: status %s, code %s, request %s, %s tokens, %.3f s", request.where,
-                    reply and reply.status, *named[:2], getattr(named[2], "total_tokens", None),
-                    time.monotonic() - start)
+                    "%s: status %s, code %s, request %s, tokens %s, %.3f s", request.where,
+                    reply and reply.status, *named, time.monotonic() - start)
             del result, reply  # no cycle of a traceback
 
-    def _hints(self, kind: int, code: str, headers: Any) -> "List[str]":
+    def _hints(self, kind: int, code: str, headers: Any) -> "Iterator[str]":
         """Other likely reasons of a refusal."""
-        hints = []
         if 300 <= kind < 400:
-            hints.append(f"no redirect is followed; this goes to {headers.get('location')!r:.200}")
+            yield f"no redirect is followed; this goes to {headers.get('location')!r:.200}"
         if kind in (401, 403) and self.auth != "key":
-            hints.append('auth="key" sends the key itself' if self._key else self._no_key)
+            yield 'auth="key" sends the key itself' if self._key else self._key_name
         if self._official and (kind in (401, 404) or code == "1113"):
             others = (url for url in BASE_URLS.values() if url != self.base_url)
-            hints.append("the key may belong to another base_url: " + ", ".join(others))
-        elif kind == 404: hints.append("is the base_url right? Most end in /v1")
-        return hints
+            yield "the key may belong to another base_url: " + ", ".join(others)
+        elif kind == 404: yield "is the base_url right? Most end in /v1"
 
-_attach({"": GLM, "chat": Chat})
+_groups: "Dict[str, Any]" = {"": GLM, "chat": Chat}
+for _row in ENDPOINTS.strip().splitlines():
+    _name, *_rest = _row.split()
+    _path, _, _last = _name.rpartition(".")
+    _above, _, _part = _path.rpartition(".")
+    if _path not in _groups:
+        _groups[_path] = type(_part, (_Group,), {"__doc__": "client." + _path})
+        setattr(_groups[_above], _part, property(_groups[_path]))
+    setattr(_groups[_path], _last, _method(_name, *_rest))
 ZhipuAI = ZhipuAiClient = OpenAI = GLM
 
 # -- Conversation ------------------------------------------------------------------------------
@@ -1521,8 +1439,12 @@ class Conversation:
         """Yield the answer's text as it comes; at its end the turn is part of messages."""
         turn = [user_message(prompt, images)]
         params = {**self.params, **params, "messages": self.messages + turn, "stream": True}
-        stream = self.client.chat.completions.create(**params)
-        return _pieces(stream, lambda done: self.messages.extend([*turn, done.choices[0].message]))
+        with self.client.chat.completions.create(**params) as stream:
+            for chunk in stream:
+                for choice in (chunk.choices or ())[:1]:
+                    if isinstance(choice.delta.content, str): yield choice.delta.content
+        text_of(stream.completion)
+        self.messages += [*turn, stream.completion.choices[0].message]
 
 # -- Command line ------------------------------------------------------------------------------
 

@@ -366,7 +366,6 @@ if __name__ == "__main__":
     raise SystemExit(main(sys.argv[1:]))
 
 import copy
-import gzip
 import pickle
 import random
 import select
@@ -565,7 +564,7 @@ def test_the_code_decides_class_and_retry(service, client, code):
     assert error.code == code and error.retryable is (row.retry == "yes")
     assert error.status_code == (row.status or 409)
     assert "server says" in str(error)
-    assert code == str(row.status) or (row.zh in str(error) and row.en in str(error))
+    assert row.zh in str(error) and row.en in str(error)
     assert str(error) == error.message and service.url in str(error)
 
 
@@ -579,7 +578,7 @@ SHAPES = [
     ({"status": 404, "error": "Not Found", "path": "/x"}, None, "Not Found"),
     ({"object": "error", "message": "bad", "type": "x", "code": 400}, "400", "bad"),
     ({"detail": "bad"}, None, ": bad ["), ({"message": "two\nlines"}, None, ": two lines ["),
-    ({"error": {"code": "422", "message": "bad"}}, "422", "HTTP 422: bad ["),
+    ({"error": {"code": "422", "message": "bad"}}, "422", "HTTP 422, code 422: bad ["),
     ({"error": {"message": "bad", "code": None}}, None, "bad"),
     ("<html>WAF</html>", None, "WAF"),
     ("", None, "an empty body"),
@@ -1575,20 +1574,11 @@ def test_both_names_of_reasoning_and_several_choices_are_put_together(service, c
     assert second.message.content == "second" and second.finish_reason == "length" and second.index == 1
 
 
-def test_gzip_that_nobody_asked_for(service, client):
-    import gzip
-
-    body = json.dumps({"choices": [{"index": 0, "message": {"content": "Hi"}}]}).encode()
-    service.replies.append(reply(gzip.compress(body), content_encoding="gzip"))
-    assert ask(client).choices[0].message.content == "Hi"
-    service.replies.append(stream(gzip.compress(events(*ANSWER)), sizes=9, content_encoding="gzip"))
-    assert "".join(client.stream("x", model="m")) == "Hello"
-    service.replies.append(reply(gzip.compress(os.urandom(5000))[:3000], content_encoding="gzip"))
-    caught(lambda: client.request("GET", "/x", reply="bytes"), glm.APIConnectionError)
-    service.replies.append(reply(b"xx", content_encoding="br"))
-    assert "br" in str(caught(lambda: ask(client), glm.APIResponseValidationError))
-    service.replies.append(reply(b"not gzip", content_encoding="gzip"))
-    caught(lambda: ask(client), glm.APIConnectionError)
+def test_a_packed_reply_that_nobody_asked_for(service, client):
+    for coding in ("gzip", "br"):
+        service.replies.extend([reply(b"xx", content_encoding=coding)] * 2)
+        for streamed in (False, True):
+            assert coding in str(caught(lambda: ask(client, stream=streamed), glm.APIResponseValidationError))
 
 
 def test_caps(service, client, monkeypatch):
@@ -1597,13 +1587,6 @@ def test_caps(service, client, monkeypatch):
     assert "16 MB" in str(caught(lambda: ask(client, stream=True), glm.APIResponseValidationError))
     service.replies.append([HEAD + b"\r\n"] + [b"x" * (8 << 20)] * 33)
     assert "256 MB" in str(caught(lambda: ask(client), glm.APIResponseValidationError))
-    import zlib
-
-    squeeze = zlib.compressobj(9, zlib.DEFLATED, 31)
-    bomb = b"".join(squeeze.compress(bytes(1 << 20)) for _ in range(300)) + squeeze.flush()
-    service.replies.extend([reply(bomb, content_encoding="gzip")] * 2)
-    assert "256 MB" in str(caught(lambda: ask(client), glm.APIResponseValidationError))
-    assert "16 MB" in str(caught(lambda: ask(client, stream=True), glm.APIResponseValidationError))
     service.replies.append(reply("x" * 100000, 500))
     assert len(str(caught(lambda: ask(client), glm.APIInternalError))) < 600
 
@@ -1621,7 +1604,7 @@ def test_an_early_close_closes_the_connection(service, client):
 
 IMAGES = [
     (b"\x89PNG\r\n\x1a\nx", "png"), (b"\xff\xd8\xff\xe0x", "jpeg"), (b"GIF89a", "gif"),
-    (b"RIFF\0\0\0\0WEBPx", "webp"), (b"BM\0\0", "bmp"),
+    (b"RIFF\0\0\0\0WEBPx", "webp"),
 ]
 
 
@@ -1816,7 +1799,7 @@ def test_memory_of_a_large_upload_and_download(service, tmp_path):
 def test_groups_behave_as_if_written_out(client):
     import inspect
 
-    assert [name for name in dir(client.files) if name[0] != "_"] == ["content", "create", "delete", "list", "retrieve"]
+    assert [name for name in dir(client.files) if name[0] != "_"] == ["content", "create", "delete", "list"]
     assert {"images", "videos", "audio", "chat", "wait"} <= set(dir(client))
     assert "POST /images/generations" in inspect.getdoc(client.images.generations)
     assert client.images.generations.__name__ == "generations"
@@ -1888,16 +1871,16 @@ def test_a_call_is_sent_as_it_was_given(service, client):
 
 
 BAD_CALLS = [
-    dict(messages="hi"), dict(messages=[]), dict(messages=[{"role": "user", "content": object()}]),
+    dict(messages=[{"role": "user", "content": object()}]),
     dict(messages=MESSAGES, temperature=float("nan")), dict(messages=MESSAGES, timeout=-1),
-    dict(messages=MESSAGES, extra_headers={"X": "a\r\nb"}), dict(messages=MESSAGES, extra_headers={"X:": "a"}),
+    dict(messages=MESSAGES, extra_headers={"X": "a\r\nb"}), dict(messages=MESSAGES, extra_headers={"X\n": "a"}),
     dict(messages=MESSAGES, extra_headers={"X": "中"}), dict(messages=MESSAGES, extra_headers={"X": 3}),
-    dict(messages=5), dict(messages=MESSAGES, extra_body=5), dict(messages=MESSAGES, extra_headers=5),
+    dict(messages=MESSAGES, extra_body=5), dict(messages=MESSAGES, extra_headers=5),
     dict(messages=MESSAGES, timeout=(1, 2, 3, 4)), dict(messages=MESSAGES, timeout="1"),
 ]
 BAD_REQUESTS = [
     (("GET", "/x"), {"query": 5}), (("GET", "/x"), {"reply": "yaml"}), (("POST", "/x"), {"files": 5}), (("GET /x\r\nA: b", "/x"), {}),
-    (("", "/x"), {}), (("POST", "/x", 5), {"files": {"a": b"x"}}),
+    (("POST", "/x", 5), {"files": {"a": b"x"}}),
 ]
 
 
@@ -1918,7 +1901,7 @@ def test_bad_input_is_refused_before_anything_is_sent(service, client, params):
     assert not service.requests
 
 
-@pytest.mark.parametrize("path", ["x", "/a b", "/a\r\nb", "/\0", "/中"])
+@pytest.mark.parametrize("path", ["x", "/a\r\nb", "/\0", "/中"])
 def test_bad_paths(service, client, path):
     caught(lambda: client.request("GET", path), ValueError)
     assert not service.requests
@@ -2173,7 +2156,7 @@ def test_a_log_record_for_each_attempt(service, caplog):
     ask(client)
     first, second = [record.getMessage() for record in caplog.records if record.name == "glm"]
     assert "429" in first and "1302" in first and "r5" in first and "POST " + service.url in first
-    assert "200" in second and "r1" in second and "4 tokens" in second
+    assert "200" in second and "r1" in second and "'total_tokens': 4" in second
 
 
 CANARY = "canaryid.CANARYsecret42"
@@ -2358,13 +2341,10 @@ def test_a_stream_has_a_cap(service, client, monkeypatch):
     assert "256 MB" in str(error) and len(error.partial.choices[0].message.content) > 500000
 
 
-def test_content_of_odd_types(service, client):
-    for content in (["abc"], 5, {"a": 1}, [{"type": "text", "text": "Hi"}]):
-        service.replies.append(reply({"choices": [{"index": 0, "message": {"content": content}, "finish_reason": "stop"}]}))
-        if content == [{"type": "text", "text": "Hi"}]:
-            assert client.ask("x", model="m") == "Hi"
-        else:
-            caught(lambda: client.ask("x", model="m"), glm.FinishReasonError)
+def test_content_in_parts(service, client):
+    content = [{"type": "text", "text": "Hi"}]
+    service.replies.append(reply({"choices": [{"index": 0, "message": {"content": content}, "finish_reason": "stop"}]}))
+    assert client.ask("x", model="m") == "Hi"
 
 
 def test_head_has_no_body_and_a_failed_stream_stays_failed(service, client):
@@ -3048,7 +3028,7 @@ def mutated(rng, data):
 def test_mutated_replies_give_results_or_errors_of_ours(service):
     rng, client = random.Random(20261121), glm.GLM(KEY, service.url, max_retries=0, timeout=glm.Timeout(total=1))
     bodies = [ask_reply(), failure(1302, 429, retry_after=1), stream(events(*ANSWER)), stream(events(*ANSWER), sizes=5), stream(events(*ANSWER), chunked=False),
-              reply(gzip.compress(ask_reply().partition(b"\r\n\r\n")[2]), content_encoding="gzip"), reply(b"<html>", 502)]
+              reply(b"<html>", 502)]
     calls = (lambda: ask(client), lambda: list(ask(client, stream=True)), lambda: client.request("GET", "/x", reply="bytes"),
              lambda: b"".join(client.files.content("f").iter_bytes()), lambda: client.ask("Hi", model="m"))
     seen = {}
@@ -3187,7 +3167,7 @@ def test_without_ssl_plain_http_works(service):
 def test_the_file_does_not_grow():
     """A ratchet, to be turned down only: the aim is 800 lines for the library and 1,100 in all."""
     library = SOURCE.partition("# -- Command line -")[0]
-    assert library.count("\n") <= 1526 and SOURCE.count("\n") <= 2005
+    assert library.count("\n") <= 1448 and SOURCE.count("\n") <= 1928
     assert max(map(len, SOURCE.splitlines())) <= 100
 
 
