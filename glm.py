@@ -576,59 +576,62 @@ class _Response:
     """
     def __init__(self, wire: _Wire, method: str, pool: "List[_Wire]") -> None:
         import re
-        self.wire, self.pool, self.data, self.status = wire, pool, b"", 0
+        self.wire, self.pool, self.data, self.status, self.over = wire, pool, b"", 0, False
         self.body: Any = None
-        self.headers: Dict[str, str] = {}
         while self.status < 200:  # 100 Continue and the like may come first
-            found = re.search(b"\r?\n\r?\n", self.data)
-            while not found:
-                if len(self.data) > 65536: raise ConnectionError("a head of over 64 KB")
-                self.more()
-                found = re.search(b"\r?\n\r?\n", self.data)
-            first, *lines = self.data[: found.start()].decode("latin-1").split("\n")
-            self.data = self.data[found.end() :]
-            version, status, _ = (first.strip() + "  ").split(" ", 2)
-            if not version.startswith("HTTP/1.") or not (status.isdecimal() and len(status) == 3):
-                raise ConnectionError(f"no HTTP/1.1: {first[:40]!r}")
-            self.status = int(status)
-            self.headers.clear()
+            first, *lines = self.head().split("\n")
+            found = re.match(r"HTTP/1\.(\d) (\d{3})\b", first)
+            if not found: raise ConnectionError(f"no HTTP/1.1: {first[:40]!r}")
+            minor, self.status = found.group(1), int(found.group(2))
+            self.headers: Dict[str, str] = {}
             for line in lines:
                 name, _, value = line.partition(":")
-                name, value = name.strip().lower(), value.strip()
-                ok = value if self.headers.setdefault(name, value) == value else ""
-                if line[0] in " \t" or (not ok and name in ("content-length", "transfer-encoding")):
-                    raise ConnectionError(f"a folded, an empty, or a second {name[:40]} header")
-        coding = self.headers.get("transfer-encoding", "identity").lower()
-        empty = self.status in (204, 304) or method == "HEAD"
-        empty = empty or (method == "CONNECT" and self.status < 300)
-        length = "0" if empty else self.headers.get("content-length", "") * (coding == "identity")
-        if coding not in ("identity", "chunked") or not (length or "0").isdecimal():
-            raise ConnectionError(f"unknown framing: {coding[:40]} {length[:40]}")
-        self.chunked, self.size = coding == "chunked" and not empty, length
-        keeps = self.headers.get("connection", "close" if version == "HTTP/1.0" else "").lower()
-        self.kept = "close" not in keeps and bool(self.chunked or length)
-        self.over = False
+                name, value = name.rstrip().lower(), value.strip()
+                other = self.headers.setdefault(name, value) != value
+                if other and name in ("content-length", "transfer-encoding"):
+                    raise ConnectionError(f"a second {name} header")
+        coding = self.headers.get("transfer-encoding", "").lower()
+        length = "" if coding else self.headers.get("content-length", "")
+        if method in ("HEAD", "CONNECT") or self.status in (204, 304): coding, length = "", "0"
+        if coding not in ("", "chunked") or not (length or "0").isdecimal():
+            raise ConnectionError(f"unknown framing: {coding[:40]} {length}")
+        self.chunked, self.size = coding, length
+        keeps = self.headers.get("connection", "close" if minor == "0" else "").lower()
+        self.kept = "close" not in keeps and bool(coding or length)
 
     def more(self) -> None:
+        if len(self.data) > 65536: raise ConnectionError("a head or line of over 64 KB")
         fresh = self.wire.recv()
-        if not fresh: raise ConnectionError("the connection ended before its reply did")
+        if not fresh: raise ConnectionError("the reply is cut")
         self.data += fresh
+
+    def head(self) -> str:
+        """What comes before the next blank line."""
+        import re
+        while True:
+            found = re.search(b"\r?\n\r?\n", self.data)
+            if found: break
+            self.more()
+        head, self.data = self.data[: found.start()], self.data[found.end() :]
+        return head.decode("latin-1")
 
     def plain(self) -> "Iterator[bytes]":
         """A body of known length, or one that lasts until the server closes."""
-        left = int(self.size or 0)
-        while left or not self.size:
-            if self.size and not self.data: self.more()
+        left = int(self.size or sys.maxsize)
+        while left:
             block = self.data or self.wire.recv()
             if not block: break
-            block, self.data = (block[:left], block[left:]) if self.size else (block, b"")
-            left -= len(block) if self.size else 0
+            block, self.data = block[:left], block[left:]
+            left -= len(block)
             yield block
+        if left and self.size: raise ConnectionError("the reply is cut")
         self.over = True
 
     def chunks(self) -> "Iterator[bytes]":
         """A chunked body: all the whole and begun chunks of a read are one block."""
-        left, size, line = 0, -1, b"?"  # left: bytes of the chunk to come
+        import re
+        match = re.compile(rb"\r?\n([0-9a-fA-F]+)[ \t]*(?:;[^\n]*)?\r?\n").match
+        left, size = 0, 1  # bytes of the chunk to come
         self.data = b"\r\n" + self.data  # which ends the chunk before each other size
         while size:
             parts, data, at = [], self.data, 0
@@ -636,26 +639,17 @@ class _Response:
                 if left:
                     parts.append(data[at : at + left])
                     at, left = at + len(parts[-1]), left - len(parts[-1])
-                end = -1 if left else data.find(b"\n", at + 2)
-                if end < 0: break
-                begins, line, at = data[at], data[at:end].strip(), end + 1
-                if not line.isalnum(): line = line.partition(b";")[0].strip()
-                try: size = left = int(line if line.isalnum() and begins in b"\r\n" else b"", 16)
-                except ValueError:
-                    size = -2
-                    break
+                found = None if left else match(data, at)
+                if not found: break
+                size = left = int(found.group(1), 16)
+                at = found.end()
             self.data, block = data[at:], b"".join(parts)
             if block: yield block
-            if size == -2 or (not left and len(self.data) > 65536):
-                raise ConnectionError(f"no chunk: {line[:40]!r}")
+            if size and not left and b"\n" in self.data[2:]:
+                raise ConnectionError(f"no chunk: {self.data[:40]!r}")
             if size: self.more()
-        for _ in range(99):  # trailers, and a blank line
-            while b"\n" not in self.data:
-                if len(self.data) > 65536: raise ConnectionError("a trailer of over 64 KB")
-                self.more()
-            line, _, self.data = self.data.partition(b"\n")
-            if not line.strip(): break
-        else: raise ConnectionError("over 99 trailers")
+        self.data = b"\n" + self.data
+        self.head()  # trailers
         self.over = True
 
     def read1(self, size: int) -> bytes:
