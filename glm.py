@@ -552,7 +552,7 @@ class _Wire:
     def send(self, data: Any) -> None:
         for start in range(0, len(data), 16384):  # one TLS record: each send has its own timeout
             self.sock.settimeout(self.deadline.left())
-            self.sock.sendall(memoryview(data)[start : start + 16384])
+            self.sock.sendall(data[start : start + 16384])
 
     def fit(self) -> bool:
         """Whether it can serve again: young, open, and silent since its last reply."""
@@ -699,7 +699,7 @@ class _KeepAlive:
             if wire.fit(): return wire
             wire.hang_up()
 
-    def http_open(self, request: Any) -> _Response:
+    def http_open(self, request: Any) -> Any:
         """Send a request; its connection goes with the reply, which gives it back."""
         if self.pid != os.getpid():  # a fork's sockets are its parent's
             self.route = choose_proxy(request.type, self.host, self.port, self.proxy)
@@ -710,15 +710,13 @@ class _KeepAlive:
         if self.route:
             request.where += self.route[3]
             if not self.tls: target, headers = request.full_url, {**headers, **self.login}
-        kept = self.idle()
-        while True:
+        for kept in (self.idle(), None):
             wire = kept or self.connect(request)
             request.phase, wire.deadline, wire.heard = "read", request.deadline, False
             try: return self.exchange(wire, request.get_method(), target, headers, request.data)
             except BaseException as error:
                 wire.hang_up()  # one that died while it was idle is replaced, by a new one
                 if not kept or wire.heard or _late(error) or not isinstance(error, OSError): raise
-            kept = None
 
     https_open = http_open
 
@@ -728,14 +726,12 @@ class _KeepAlive:
         size = {} if body is None else {"Content-Length": str(len(body))}
         lines = map(": ".join, {**headers, "Accept-Encoding": "identity", **size}.items())
         head = "\r\n".join([f"{method} {target} HTTP/1.1", *lines, "\r\n"]).encode("latin-1")
-        parts, sent = [head + body] if body and len(body) < 16384 else [head, body or b""], False
+        body, pool = body or b"", self.kept
         try:
-            for part in parts: wire.send(part)
-            sent = True
-        except ConnectionError: pass  # a refusal may have come before the end of the request
-        response = _Response(wire, method, self.kept)
-        response.kept = response.kept and sent
-        return response
+            wire.send(head + body[:16384])
+            wire.send(memoryview(body)[16384:])
+        except ConnectionError: pool = []  # a refusal may have come before the end of the request
+        return _Response(wire, method, pool)
 
     def connect(self, request: Any) -> _Wire:
         request.phase = "connect"
