@@ -412,36 +412,30 @@ class _Deadline:
     def __init__(self, total: Any, read: Any, end: float = float("inf")) -> None:
         self.read, self.end = read, min(end, time.monotonic() + (total or float("inf")))
 
-    def left(self) -> "Optional[float]":
-        """Seconds to wait now, None for ever; TimeoutError where none are left."""
+    def left(self) -> float:
+        """Seconds to wait now; TimeoutError where none are left."""
         left = self.end - time.monotonic()
         if left <= 0: raise TimeoutError("no time left")
-        left = min(left, self.read or left)
-        return min(left, 1e6) if left < float("inf") else None  # sockets take no more
+        return min(left, self.read or left, 1e6)  # eleven days are for ever; sockets take no more
 
-def _random() -> float:
-    from random import random
-    return random()
 
 def retry(call: "Callable[[], Any]", *, max_retries: int = 3, deadline: "Optional[float]" = None,
           sleep: "Callable[[float], Any]" = time.sleep,
-          rand: "Callable[[], float]" = _random) -> Any:
+          rand: "Callable[[], float]" = lambda: os.urandom(1)[0] / 256) -> Any:
     """Return call(), called again while it raises what says .retryable.
 
     It waits what .retry_after says, else rand() * 0.5, 1, 2 ... at most 8 seconds (full jitter,
     https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). Where that is
     over 60 s, or not before deadline (on time.monotonic()), it raises at once.
     """
-    attempt = -1
-    while True:
-        attempt += 1
+    for attempt in range(sys.maxsize):
         try: return call()
         except Exception as error:
             if not getattr(error, "retryable", False) or attempt >= max_retries: raise
             wait = getattr(error, "retry_after", None)
-            wait = max(0.0, rand() * min(8.0, 0.5 * 2**attempt) if wait is None else wait)
-            if deadline is not None and time.monotonic() + wait >= deadline: raise
-            if wait > MAX_RETRY_AFTER: raise
+            wait = rand() * min(8.0, 0.5 * 2**attempt) if wait is None else wait
+            late = time.monotonic() + wait >= (deadline or float("inf"))
+            if late or wait > MAX_RETRY_AFTER: raise
         sleep(wait)
 
 # -- Transport ---------------------------------------------------------------------------------
@@ -530,7 +524,7 @@ class _Wire:
         for others in range(len(found), 0, -1):
             self.sock = socket.socket(*found[-others][:3])
             try:
-                self.sock.settimeout((deadline.left() or 0.0) / others or None)
+                self.sock.settimeout(deadline.left() / others)
                 self.sock.connect(found[-others][4])
                 break
             except OSError:
@@ -1380,7 +1374,7 @@ class GLM:
             if state == "SUCCESS": return result
             if state not in ("PROCESSING", "SUBMITTED", "QUEUED"):
                 raise APIResponseError(f"task {name} ended as {state}", body=result)
-            try: time.sleep(end.left() or 0)
+            try: time.sleep(end.left())
             except TimeoutError as error:
                 raise APITimeoutError(f"task {name} is not done: wait for it again") from error
 
