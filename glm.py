@@ -442,17 +442,16 @@ def retry(call: "Callable[[], Any]", *, max_retries: int = 3, deadline: "Optiona
 
 def _listed(host: str, port: int, entries: str) -> bool:
     """Whether NO_PROXY names the host: a suffix, host:port, *, an address or a CIDR block."""
+    import ipaddress
+    import re
     for entry in entries.replace(",", " ").lower().split():
-        import ipaddress
         try:
             network = ipaddress.ip_network(entry.strip("[]"), False)
             if ipaddress.ip_address(host) in network: return True
         except ValueError:
-            name, _, number = entry.rpartition(":")
-            if not name or not number.isdigit(): name, number = entry, str(port)
-            name = "." + name.strip("[]").lstrip("*.")
-            found = name != "." and f".{host}.".endswith((name, name + "."))
-            if number == str(port) and (found or entry == "*"): return True
+            name, number = re.findall(r"^[*.\[]*(.*?)[\].]*(?::(\d+))?$", entry)[0]
+            found = entry == "*" or (name and f".{host}".endswith("." + name))
+            if found and number in ("", str(port)): return True
     return False
 
 def choose_proxy(scheme: str, host: str, port: int, proxy: Any = None) -> Any:
