@@ -455,7 +455,7 @@ def _listed(host: str, port: int, entries: str) -> bool:
     return False
 
 def choose_proxy(scheme: str, host: str, port: int, proxy: Any = None) -> Any:
-    """Return (host, port, Proxy-Authorization, label) of the proxy to use, None to go direct.
+    """Return (host, port, headers, label) of the proxy to use, None to go direct.
 
     proxy: a URL, False for none, None for what the environment, or else the system, names.
     """
@@ -480,8 +480,9 @@ def choose_proxy(scheme: str, host: str, port: int, proxy: Any = None) -> Any:
             f"{name}: only http://host:port is a proxy that works here, no SOCKS or https: change "
             f"it, name {host} in NO_PROXY, or pass proxy=False, or opener=") from None
     login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}".encode()
-    login = _Secret("Basic " + b64encode(login).decode() if parts.username else "")  # type: ignore
-    return parts.hostname, port, login, f" via {name} {parts.hostname}:{port}"
+    headers = {"Proxy-Authorization": _Secret("Basic " + b64encode(login).decode())}
+    label = f" via {name} {parts.hostname}:{port}"
+    return parts.hostname, port, headers if parts.username else {}, label
 
 def _tls_context(ca_file: "Optional[str]", quick: bool) -> "Tuple[Any, bool]":
     """The system's roots (OpenSSL heeds SSL_CERT_FILE and SSL_CERT_DIR) and ca_file's.
@@ -676,7 +677,7 @@ class _KeepAlive:
         self.port = parts.port or (443 if self.tls else 80)
         self.proxy, self.ca_file, self.pid = proxy, ca_file, 0
         self.route: Any = None
-        self.trust: Any = None  # the TLS context, and whether it is the quick one
+        self.trust: Any = None, False  # the TLS context, and whether it is the quick one
         self.kept: List[_Wire] = []  # append and pop need no lock
 
     def add_parent(self, parent: Any) -> None: pass
@@ -696,13 +697,11 @@ class _KeepAlive:
         """Send a request; its connection goes with the reply, which gives it back."""
         if self.pid != os.getpid():  # a fork's sockets are its parent's
             self.route = choose_proxy(request.type, self.host, self.port, self.proxy)
-            login = self.route and self.route[2]
-            self.login = {"Proxy-Authorization": login} if login else {}
             self.kept, self.pid = [], os.getpid()  # in this order, for other threads
         target, headers = request.selector, {"Host": request.host, **request.unredirected_hdrs}
         if self.route:
             request.where += self.route[3]
-            if not self.tls: target, headers = request.full_url, {**headers, **self.login}
+            if not self.tls: target, headers = request.full_url, {**headers, **self.route[2]}
         for kept in (self.idle(), None):
             wire = kept or self.connect(request)
             request.phase, wire.deadline, wire.heard = "read", request.deadline, False
@@ -728,15 +727,15 @@ class _KeepAlive:
 
     def connect(self, request: Any) -> _Wire:
         request.phase = "connect"
-        if self.tls and not self.trust: self.trust = _tls_context(self.ca_file, not self.ca_file)
-        context: Any
-        context, quick = self.trust or (None, False)  # another thread may change it meanwhile
+        if self.tls and not self.trust[0]:
+            self.trust = _tls_context(self.ca_file, not self.ca_file)
+        context, quick = self.trust  # another thread may change it meanwhile
         host, port = self.route[:2] if self.route else (self.host, self.port)
         wire = _Wire(host, port, _Deadline(request.limits.connect, None, request.deadline.end))
         try:
             if self.tls and self.route:
                 name = f"{self.host if ':' not in self.host else '[' + self.host + ']'}:{self.port}"
-                reply = self.exchange(wire, "CONNECT", name, {"Host": name, **self.login})
+                reply = self.exchange(wire, "CONNECT", name, {"Host": name, **self.route[2]})
                 if reply.status != 200:
                     raise APIConnectionError(
                         f"CONNECT refused: HTTP {reply.status} [{request.where}]",
