@@ -347,36 +347,30 @@ def iter_sse(lines: "Iterable[str]") -> "Iterator[Tuple[str, str]]":
 
 def _event(text: str) -> "List[str]":
     """The data of one event; what looks like JSON or HTML goes to its reader as it is."""
-    if text.lstrip()[:1] in ("{", "[", "<"): return [text]
+    if text.lstrip("\ufeff \t\n")[:1] in ("{", "[", "<"): return [text]
     return [data for name, data in iter_sse(text.split("\n")) if name != "ping"]
 
 def _events(blocks: "Iterable[bytes]") -> "Iterator[str]":
-    """Yield the data of each event from blocks of bytes that are cut anywhere.
-
-    Bytes are split before they are decoded, and at CR and LF only: no character is cut.
-    """
-    rest, carriage, start = bytearray(), False, "\ufeff"
-    for block in blocks:
-        if carriage and block[:1] == b"\n": block = block[1:]  # the second half of a CRLF
-        carriage = block[-1:] == b"\r"
-        if b"\r" in block: block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        if rest or block[-2:] != b"\n\n":  # else it is whole events, as most blocks are
-            seen = max(len(rest) - 1, 0)
-            rest += block
-            end = rest.rfind(b"\n\n", seen) + 2
-            if len(rest) - end > MAX_LINE:
-                raise APIResponseValidationError("an event of the stream is over 16 MB")
-            if end < 2: continue
-            block = bytes(rest[:end])
-            del rest[:end]
-        text, start = block[:-2].decode("utf-8", "replace").lstrip(start), "\n"
+    """Yield the data of each event from blocks of bytes that are cut anywhere."""
+    from codecs import getincrementaldecoder
+    from io import IncrementalNewlineDecoder
+    decode = IncrementalNewlineDecoder(getincrementaldecoder("utf-8")("replace"), True).decode
+    rest = ""
+    for block in map(decode, blocks):
+        seen = len(rest)
+        rest += block
+        end = rest.rfind("\n\n", seen and seen - 1) + 2
+        if len(rest) - end > MAX_LINE:
+            raise APIResponseValidationError("an event of the stream is over 16 MB")
+        if end < 2: continue
+        text, rest = rest[: end - 2], rest[end:]
         plain = text[6:].split("\n\ndata: ")  # if no line but these begins in it
         if text[:6] == "data: " and text.count("\n") == 2 * len(plain) - 2: yield from plain
         else:
             for event in text.split("\n\n"): yield from _event(event)
-    text = rest.decode("utf-8", "replace").lstrip(start)
-    for data in _event(text):  # the rest, if its last line or JSON is complete
-        try: whole = text[-1:] in ("\n", ">") or data == "[DONE]" or _decode(data)
+    rest += decode(b"", True)
+    for data in _event(rest):  # if its last line or JSON is complete
+        try: whole = rest[-1:] in ("\n", ">") or data == "[DONE]" or _decode(data)
         except ValueError: whole = False
         if whole: yield data
 
@@ -581,9 +575,9 @@ class _Response:
             for line in lines:
                 name, _, value = line.partition(":")
                 name, value = name.rstrip().lower(), value.strip()
-                other = self.headers.setdefault(name, value) != value
-                if other and name in ("content-length", "transfer-encoding"):
-                    raise ConnectionError(f"a second {name} header")
+                bad = not value or self.headers.setdefault(name, value) != value
+                if bad and name in ("content-length", "transfer-encoding"):
+                    raise ConnectionError(f"an empty or a second {name} header")
         coding = self.headers.get("transfer-encoding", "").lower()
         length = "" if coding else self.headers.get("content-length", "")
         if method in ("HEAD", "CONNECT") or self.status in (204, 304): coding, length = "", "0"
