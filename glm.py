@@ -185,8 +185,8 @@ def _retry_at(text: str) -> "Optional[datetime]":
     """The time in a quota's message: it has no zone and is UTC+8; an unlikely one is ignored."""
     import re
     from datetime import datetime, timedelta, timezone
-    day, clock = (re.findall(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)", text) or [("", "")])[0]
-    try: stamp = datetime.strptime(f"{day} {clock} +0800", "%Y-%m-%d %H:%M:%S %z")
+    found = re.findall(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d", text) or [""]
+    try: stamp = datetime.strptime(found[0].replace("T", " ") + "+0800", "%Y-%m-%d %H:%M:%S%z")
     except ValueError: return None
     return stamp if timedelta(0) < stamp - datetime.now(timezone.utc) < timedelta(32) else None
 
@@ -232,27 +232,22 @@ class Message(Record):
     "An answer; it goes into messages as it is."
     role: str; content: "Optional[str]"; reasoning_content: "Optional[str]"
     tool_calls: "Optional[List[ToolCall]]"; audio: Any; refusal: Any; function_call: Any
-class Delta(Message): "A piece of a Message."
 class Choice(Record):
-    "One answer, most often the only one."
-    index: int; finish_reason: "Optional[str]"; message: Message
-class ChunkChoice(Record):
-    "A piece of one answer."
-    index: int; finish_reason: "Optional[str]"; delta: Delta
+    "One answer, most often the only one; in a Chunk it has a delta, else a message."
+    index: int; finish_reason: "Optional[str]"; message: Message; delta: Message
 class Usage(Record):
     "Numbers of tokens."
     prompt_tokens: int; completion_tokens: int; total_tokens: int
     prompt_tokens_details: Any; completion_tokens_details: Any
-class Reply(Record):
-    "What Completion and Chunk share."
-    id: str; created: int; model: str; object: str; request_id: "Optional[str]"
-    usage: "Optional[Usage]"; web_search: Any; content_filter: Any; video_result: Any
-    task_status: Any; image_result: Any; data: Any; error: Any; url: Any; b64_json: Any
-    system_fingerprint: Any; logprobs: Any
-class Completion(Reply): "The reply of chat.completions.create."; choices: "List[Choice]"
-class Chunk(Reply): "An event of a Stream."; choices: "List[ChunkChoice]"
+class Completion(Record):
+    "The reply of chat.completions.create."
+    choices: "List[Choice]"; id: str; created: int; model: str; object: str
+    request_id: "Optional[str]"; usage: "Optional[Usage]"; web_search: Any; content_filter: Any
+    video_result: Any; task_status: Any; image_result: Any; data: Any; error: Any; url: Any
+    b64_json: Any; system_fingerprint: Any; logprobs: Any
+class Chunk(Completion): "An event of a Stream."
 
-for _class in (Function, ToolCall, Message, Choice, ChunkChoice, Usage, Reply, Completion):
+for _class in Record.__subclasses__():
     for _name in _class.__annotations__:
         setattr(Record, _name, property(methodcaller("get", _name)))
 Record.reasoning_content = property(  # type: ignore[attr-defined]  # newer vLLM: reasoning
@@ -277,10 +272,8 @@ def _decode(text: str) -> Any:
     return _decode(stripped)
 
 def _encode(value: Any) -> bytes:
-    try: return _json(1)(value).encode()  # type: ignore[no-any-return]
-    except UnicodeEncodeError:  # a lone surrogate, which UTF-8 lacks, goes as an escape
-        import json
-        return json.dumps(value).encode()
+    try:  # a lone surrogate, which UTF-8 lacks, goes as JSON's escape
+        return _json(1)(value).encode(errors="backslashreplace")  # type: ignore[no-any-return]
     except (TypeError, ValueError, RecursionError) as error:
         raise GLMValueError(f"the request is not JSON: {error}") from _traceless(error)
 
