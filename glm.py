@@ -379,8 +379,7 @@ class Timeout(namedtuple("Timeout", "connect read total")):
 
     def __new__(cls, connect: Any = 8.0, read: Any = 300.0, total: Any = None) -> "Timeout":
         for value in (connect, read, total):
-            good = isinstance(value, (int, float)) and value is not True and value > 0
-            if value is not None and not good:
+            if value is not None and not (isinstance(value, (int, float)) and value > 0):
                 raise GLMValueError(f"timeout: {value!r} is not a number of seconds above 0")
         return super().__new__(cls, connect, read, total)
 
@@ -485,12 +484,12 @@ def _tls_context(ca_file: "Optional[str]", quick: bool) -> "Tuple[Any, bool]":
     for what, path in ((name, bundle), ("SSL_CERT_FILE", os.environ.get("SSL_CERT_FILE"))):
         if path and not os.path.exists(path):
             raise GLMValueError(f"{what} names a file that is not there: {path}")
-    folder = ssl.get_default_verify_paths().capath
-    try: quick = quick and any(name.endswith(".0") for name in os.listdir(folder))
+    paths = ssl.get_default_verify_paths()
+    try: quick = quick and any(name.endswith(".0") for name in os.listdir(paths.capath))
     except (OSError, TypeError): quick = False  # there is none that can be read
-    if quick: return ssl.create_default_context(capath=folder), True
+    if quick: return ssl.create_default_context(capath=paths.capath), True
     context = ssl.create_default_context()
-    if bundle and bundle != ssl.get_default_verify_paths().cafile:
+    if bundle and bundle != paths.cafile:
         context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)  # many private CAs fail it
         kind = "capath" if os.path.isdir(bundle) else "cafile"
         try: context.load_verify_locations(**{kind: bundle})
@@ -758,14 +757,13 @@ def _connection_error(error: Any, request: Any, cut: Any = APIConnectionError) -
         return APITimeoutError(f"{limit} timeout [{request.where}]", retryable=limit == "connect")
     kind = type(error).__name__
     text = _hide(request, f"{kind}: {getattr(error, 'verify_message', '') or error}")
-    where, connecting = f" [{request.phase}, {request.where}]", request.phase == "connect"
+    where = f" [{request.phase}, {request.where}]"
     if isinstance(error, gaierror): return APIConnectionError("no such host name: " + text + where)
     if kind[:3] in ("SSL", "Cer") and "certificate" in text.lower():  # 3.6: CertificateError
         advice = "if you trust its issuer, name the issuer's file: ca_file= or REQUESTS_CA_BUNDLE"
         return APIConnectionError(f"TLS certificate refused: {text}; {advice}{where}")
-    lasting = isinstance(error, ValueError) or ("SSL" in text and "EOF" not in text)
-    cls = APIConnectionError if connecting else cut
-    return cls(text + where, retryable=not (connecting and lasting))
+    lasting = request.phase == "connect" and kind[:3] == "SSL" and "EOF" not in text
+    return cut(text + where, retryable=not lasting)  # type: ignore[no-any-return]
 
 # -- Replies -----------------------------------------------------------------------------------
 

@@ -809,7 +809,7 @@ def test_timeouts(given, connect, read, total):
     assert glm.Timeout.of(given) == (connect, read, total)
 
 
-@pytest.mark.parametrize("bad", [0, -1, "5", True, float("nan"), (1, 0), [1]])
+@pytest.mark.parametrize("bad", [0, -1, "5", float("nan"), (1, 0), [1]])
 def test_bad_timeouts(bad):
     assert "timeout" in str(caught(lambda: glm.GLM(KEY, timeout=bad), ValueError))
 
