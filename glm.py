@@ -534,16 +534,6 @@ class _Wire:
             self.sock.settimeout(self.deadline.left())
             self.sock.sendall(data[start : start + 16384])
 
-    def fit(self) -> bool:
-        """Whether it can serve again: young, open, and silent since its last reply."""
-        try:
-            self.sock.settimeout(0)
-            self.sock.recv(1)
-        except OSError as error:
-            silent = type(error).__name__ in ("BlockingIOError", "SSLWantReadError")
-            return silent and time.monotonic() - self.since < IDLE
-        return False
-
     def hang_up(self) -> None:
         if self.sock: self.sock.close()
 
@@ -616,9 +606,8 @@ class _Response:
         while size:
             parts, data, at = [], self.data, 0
             while size:
-                if left:
-                    parts.append(data[at : at + left])
-                    at, left = at + len(parts[-1]), left - len(parts[-1])
+                parts.append(data[at : at + left])
+                at, left = at + len(parts[-1]), left - len(parts[-1])
                 found = None if left else match(data, at)
                 if not found: break
                 size = left = int(found.group(1), 16)
@@ -662,9 +651,7 @@ class _KeepAlive:
         self.tls, self.host = parts.scheme == "https", parts.hostname or ""
         self.port = parts.port or (443 if self.tls else 80)
         self.proxy, self.ca_file, self.pid = proxy, ca_file, 0
-        self.route: Any = None
         self.trust: Any = None, False  # the TLS context, and whether it is the quick one
-        self.kept: List[_Wire] = []  # append and pop need no lock
 
     def add_parent(self, parent: Any) -> None: pass
     def close(self) -> None:
@@ -672,18 +659,24 @@ class _KeepAlive:
         for wire in iter(self.idle, None): wire.hang_up()
 
     def idle(self) -> "Optional[_Wire]":
-        """Take a kept connection that can serve again: from then on it is the caller's alone."""
+        """Take a kept connection that is young, and silent since its reply: the caller's alone."""
         while True:
             try: wire = self.kept.pop()
             except IndexError: return None
-            if wire.fit(): return wire
+            try:
+                wire.sock.settimeout(0)
+                wire.sock.recv(1)
+            except OSError as error:
+                silent = type(error).__name__ in ("BlockingIOError", "SSLWantReadError")
+                if silent and time.monotonic() - wire.since < IDLE: return wire
             wire.hang_up()
 
     def http_open(self, request: Any) -> Any:
         """Send a request; its connection goes with the reply, which gives it back."""
         if self.pid != os.getpid():  # a fork's sockets are its parent's
             self.route = choose_proxy(request.type, self.host, self.port, self.proxy)
-            self.kept, self.pid = [], os.getpid()  # in this order, for other threads
+            self.kept: List[_Wire] = []  # append and pop need no lock
+            self.pid = os.getpid()  # last, for other threads
         target, headers = request.selector, {"Host": request.host, **request.unredirected_hdrs}
         if self.route:
             request.where += self.route[3]

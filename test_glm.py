@@ -1197,7 +1197,7 @@ def ask_reply(text="Hi"):
 
 
 def alive(client):
-    return [wire for wire in client._handler.kept if wire.fit()]
+    return [wire for wire in client._handler.kept if not select.select([wire.sock], [], [], 0)[0]]
 
 
 def wait_for(condition):
