@@ -116,9 +116,9 @@ def explain(code: "Union[str, int]") -> str:
     """Say in Chinese and English what a business code means, if it is retried, what to do."""
     row = ERROR_CODES.get(str(code))
     if row is None: return f"{code}: not a known code; the HTTP status decides"
-    retried = {"yes": "retried", "sign": "signed anew once if the clock is off"}.get(row.retry)
+    again = {"yes": "retried", "sign": "signed anew once if the clock is off"}
     advice = ADVICE.get(str(code), ADVICE[row.exit])
-    return f"{code}: {row.zh} / {row.en}; {retried or 'not retried'}; {advice}"
+    return f"{code}: {row.zh} / {row.en}; {again.get(row.retry, 'not retried')}; {advice}"
 
 # -- Errors ------------------------------------------------------------------------------------
 
@@ -550,9 +550,9 @@ class _Response:
         self.body: Any = None
         while self.status < 200:  # 100 Continue and the like may come first
             first, *lines = self.head().split("\n")
-            found = re.match(r"HTTP/1\.(\d) (\d{3})\b", first)
+            found = re.match(r"HTTP/1\.\d (\d{3})\b", first)
             if not found: raise ConnectionError(f"no HTTP/1.1: {first[:40]!r}")
-            minor, self.status = found.group(1), int(found.group(2))
+            self.status = int(found.group(1))
             self.headers: Dict[str, str] = {}
             for line in lines:
                 name, _, value = line.partition(":")
@@ -566,8 +566,7 @@ class _Response:
         if coding not in ("", "chunked") or not (length or "0").isdecimal():
             raise ConnectionError(f"unknown framing: {coding[:40]} {length}")
         self.chunked, self.size = coding, length
-        keeps = self.headers.get("connection", "close" if minor == "0" else "").lower()
-        self.kept = "close" not in keeps and bool(coding or length)
+        self.kept = "close" not in self.headers.get("connection", "").lower() and coding + length
 
     def more(self) -> None:
         if len(self.data) > 65536: raise ConnectionError("a head or line of over 64 KB")
