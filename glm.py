@@ -629,11 +629,10 @@ class _Response:
         """Keep the connection if the reply was read to its end, else close it."""
         self.body = None  # else they hold each other until a collection
         wire = self.__dict__.pop("wire", None)  # atomic: two threads may close
-        if wire is None: return
-        if not (self.over and self.kept) or self.data: wire.hang_up()
-        else:
+        if wire and self.over and self.kept and not self.data:
             wire.since = time.monotonic()
             self.pool.append(wire)
+        elif wire: wire.hang_up()
 
     def stop(self) -> None:
         """End the wait of another thread for data: shutdown wakes it, where close would not."""
