@@ -649,7 +649,7 @@ class _KeepAlive:
         self.tls, self.host = parts.scheme == "https", parts.hostname or ""
         self.port = parts.port or (443 if self.tls else 80)
         self.proxy, self.ca_file, self.pid = proxy, ca_file, 0
-        self.trust: Any = None, False  # the TLS context, and whether it is the quick one
+        self.trust: Any = (None, False)  # the TLS context, and whether it is the quick one
 
     def add_parent(self, parent: Any) -> None: pass
     def close(self) -> None:
