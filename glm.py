@@ -117,9 +117,9 @@ def explain(code: "Union[str, int]") -> str:
     """Say in Chinese and English what a business code means, if it is retried, what to do."""
     row = ERROR_CODES.get(str(code))
     if row is None: return f"{code}: not a known code; the HTTP status decides"
-    retried = {"yes": "retried", "sign": "signed anew once if the clock is off"}.get(row.retry)
+    again = {"yes": "retried", "sign": "signed anew once if the clock is off"}
     advice = ADVICE.get(str(code), ADVICE[row.exit])
-    return f"{code}: {row.zh} / {row.en}; {retried or 'not retried'}; {advice}"
+    return f"{code}: {row.zh} / {row.en}; {again.get(row.retry, 'not retried')}; {advice}"
 
 # -- Errors ------------------------------------------------------------------------------------
 
@@ -186,8 +186,8 @@ def _retry_at(text: str) -> "Optional[datetime]":
     """The time in a quota's message: it has no zone and is UTC+8; an unlikely one is ignored."""
     import re
     from datetime import datetime, timedelta, timezone
-    day, clock = (re.findall(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)", text) or [("", "")])[0]
-    try: stamp = datetime.strptime(f"{day} {clock} +0800", "%Y-%m-%d %H:%M:%S %z")
+    found = re.findall(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d", text) or [""]
+    try: stamp = datetime.strptime(found[0].replace("T", " ") + "+0800", "%Y-%m-%d %H:%M:%S%z")
     except ValueError: return None
     return stamp if timedelta(0) < stamp - datetime.now(timezone.utc) < timedelta(32) else None
 
@@ -233,27 +233,22 @@ class Message(Record):
     "An answer; it goes into messages as it is."
     role: str; content: "Optional[str]"; reasoning_content: "Optional[str]"
     tool_calls: "Optional[List[ToolCall]]"; audio: Any; refusal: Any; function_call: Any
-class Delta(Message): "A piece of a Message."
 class Choice(Record):
-    "One answer, most often the only one."
-    index: int; finish_reason: "Optional[str]"; message: Message
-class ChunkChoice(Record):
-    "A piece of one answer."
-    index: int; finish_reason: "Optional[str]"; delta: Delta
+    "One answer, most often the only one; in a Chunk it has a delta, else a message."
+    index: int; finish_reason: "Optional[str]"; message: Message; delta: Message
 class Usage(Record):
     "Numbers of tokens."
     prompt_tokens: int; completion_tokens: int; total_tokens: int
     prompt_tokens_details: Any; completion_tokens_details: Any
-class Reply(Record):
-    "What Completion and Chunk share."
-    id: str; created: int; model: str; object: str; request_id: "Optional[str]"
-    usage: "Optional[Usage]"; web_search: Any; content_filter: Any; video_result: Any
-    task_status: Any; image_result: Any; data: Any; error: Any; url: Any; b64_json: Any
-    system_fingerprint: Any; logprobs: Any
-class Completion(Reply): "The reply of chat.completions.create."; choices: "List[Choice]"
-class Chunk(Reply): "An event of a Stream."; choices: "List[ChunkChoice]"
+class Completion(Record):
+    "The reply of chat.completions.create."
+    choices: "List[Choice]"; id: str; created: int; model: str; object: str
+    request_id: "Optional[str]"; usage: "Optional[Usage]"; web_search: Any; content_filter: Any
+    video_result: Any; task_status: Any; image_result: Any; data: Any; error: Any; url: Any
+    b64_json: Any; system_fingerprint: Any; logprobs: Any
+class Chunk(Completion): "An event of a Stream."
 
-for _class in (Function, ToolCall, Message, Choice, ChunkChoice, Usage, Reply, Completion):
+for _class in Record.__subclasses__():
     for _name in _class.__annotations__:
         setattr(Record, _name, property(methodcaller("get", _name)))
 Record.reasoning_content = property(  # type: ignore[attr-defined]  # newer vLLM: reasoning
@@ -278,10 +273,8 @@ def _decode(text: str) -> Any:
     return _decode(stripped)
 
 def _encode(value: Any) -> bytes:
-    try: return _json(1)(value).encode()  # type: ignore[no-any-return]
-    except UnicodeEncodeError:  # a lone surrogate, which UTF-8 lacks, goes as an escape
-        import json
-        return json.dumps(value).encode()
+    try:  # a lone surrogate, which UTF-8 lacks, goes as JSON's escape
+        return _json(1)(value).encode(errors="backslashreplace")  # type: ignore[no-any-return]
     except (TypeError, ValueError, RecursionError) as error:
         raise GLMValueError(f"the request is not JSON: {error}") from _traceless(error)
 
@@ -348,36 +341,30 @@ def iter_sse(lines: "Iterable[str]") -> "Iterator[Tuple[str, str]]":
 
 def _event(text: str) -> "List[str]":
     """The data of one event; what looks like JSON or HTML goes to its reader as it is."""
-    if text.lstrip()[:1] in ("{", "[", "<"): return [text]
+    if text.lstrip("\ufeff \t\n")[:1] in ("{", "[", "<"): return [text]
     return [data for name, data in iter_sse(text.split("\n")) if name != "ping"]
 
 def _events(blocks: "Iterable[bytes]") -> "Iterator[str]":
-    """Yield the data of each event from blocks of bytes that are cut anywhere.
-
-    Bytes are split before they are decoded, and at CR and LF only: no character is cut.
-    """
-    rest, carriage, start = bytearray(), False, "\ufeff"
-    for block in blocks:
-        if carriage and block[:1] == b"\n": block = block[1:]  # the second half of a CRLF
-        carriage = block[-1:] == b"\r"
-        if b"\r" in block: block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        if rest or block[-2:] != b"\n\n":  # else it is whole events, as most blocks are
-            seen = max(len(rest) - 1, 0)
-            rest += block
-            end = rest.rfind(b"\n\n", seen) + 2
-            if len(rest) - end > MAX_LINE:
-                raise APIResponseValidationError("an event of the stream is over 16 MB")
-            if end < 2: continue
-            block = bytes(rest[:end])
-            del rest[:end]
-        text, start = block[:-2].decode("utf-8", "replace").lstrip(start), "\n"
+    """Yield the data of each event from blocks of bytes that are cut anywhere."""
+    from codecs import getincrementaldecoder
+    from io import IncrementalNewlineDecoder
+    decode = IncrementalNewlineDecoder(getincrementaldecoder("utf-8")("replace"), True).decode
+    rest = ""
+    for block in map(decode, blocks):
+        seen = len(rest)
+        rest += block
+        end = rest.rfind("\n\n", seen and seen - 1) + 2
+        if len(rest) - end > MAX_LINE:
+            raise APIResponseValidationError("an event of the stream is over 16 MB")
+        if end < 2: continue
+        text, rest = rest[: end - 2], rest[end:]
         plain = text[6:].split("\n\ndata: ")  # if no line but these begins in it
         if text[:6] == "data: " and text.count("\n") == 2 * len(plain) - 2: yield from plain
         else:
             for event in text.split("\n\n"): yield from _event(event)
-    text = rest.decode("utf-8", "replace").lstrip(start)
-    for data in _event(text):  # the rest, if its last line or JSON is complete
-        try: whole = text[-1:] in ("\n", ">") or data == "[DONE]" or _decode(data)
+    rest += decode(b"", True)
+    for data in _event(rest):  # if its last line or JSON is complete
+        try: whole = rest[-1:] in ("\n", ">") or data == "[DONE]" or _decode(data)
         except ValueError: whole = False
         if whole: yield data
 
@@ -393,8 +380,7 @@ class Timeout(namedtuple("Timeout", "connect read total")):
 
     def __new__(cls, connect: Any = 8.0, read: Any = 300.0, total: Any = None) -> "Timeout":
         for value in (connect, read, total):
-            good = isinstance(value, (int, float)) and value is not True and value > 0
-            if value is not None and not good:
+            if value is not None and not (isinstance(value, (int, float)) and value > 0):
                 raise GLMValueError(f"timeout: {value!r} is not a number of seconds above 0")
         return super().__new__(cls, connect, read, total)
 
@@ -413,57 +399,50 @@ class _Deadline:
     def __init__(self, total: Any, read: Any, end: float = float("inf")) -> None:
         self.read, self.end = read, min(end, time.monotonic() + (total or float("inf")))
 
-    def left(self) -> "Optional[float]":
-        """Seconds to wait now, None for ever; TimeoutError where none are left."""
+    def left(self) -> float:
+        """Seconds to wait now; TimeoutError where none are left."""
         left = self.end - time.monotonic()
         if left <= 0: raise TimeoutError("no time left")
-        left = min(left, self.read or left)
-        return min(left, 1e6) if left < float("inf") else None  # sockets take no more
+        return min(left, self.read or left, 1e6)  # eleven days are for ever; sockets take no more
 
-def _random() -> float:
-    from random import random
-    return random()
 
 def retry(call: "Callable[[], Any]", *, max_retries: int = 3, deadline: "Optional[float]" = None,
           sleep: "Callable[[float], Any]" = time.sleep,
-          rand: "Callable[[], float]" = _random) -> Any:
+          rand: "Callable[[], float]" = lambda: os.urandom(1)[0] / 256) -> Any:
     """Return call(), called again while it raises what says .retryable.
 
     It waits what .retry_after says, else rand() * 0.5, 1, 2 ... at most 8 seconds (full jitter,
     https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). Where that is
     over 60 s, or not before deadline (on time.monotonic()), it raises at once.
     """
-    attempt = -1
-    while True:
-        attempt += 1
+    for attempt in range(sys.maxsize):
         try: return call()
         except Exception as error:
             if not getattr(error, "retryable", False) or attempt >= max_retries: raise
             wait = getattr(error, "retry_after", None)
-            wait = max(0.0, rand() * min(8.0, 0.5 * 2**attempt) if wait is None else wait)
-            if deadline is not None and time.monotonic() + wait >= deadline: raise
-            if wait > MAX_RETRY_AFTER: raise
+            wait = rand() * min(8.0, 0.5 * 2**attempt) if wait is None else wait
+            late = time.monotonic() + wait >= (deadline or float("inf"))
+            if late or wait > MAX_RETRY_AFTER: raise
         sleep(wait)
 
 # -- Transport ---------------------------------------------------------------------------------
 
 def _listed(host: str, port: int, entries: str) -> bool:
     """Whether NO_PROXY names the host: a suffix, host:port, *, an address or a CIDR block."""
+    import ipaddress
+    import re
     for entry in entries.replace(",", " ").lower().split():
-        import ipaddress
         try:
             network = ipaddress.ip_network(entry.strip("[]"), False)
             if ipaddress.ip_address(host) in network: return True
         except ValueError:
-            name, _, number = entry.rpartition(":")
-            if not name or not number.isdigit(): name, number = entry, str(port)
-            name = "." + name.strip("[]").lstrip("*.")
-            found = name != "." and f".{host}.".endswith((name, name + "."))
-            if number == str(port) and (found or entry == "*"): return True
+            name, number = re.findall(r"^[*.\[]*(.*?)[\].]*(?::(\d+))?$", entry)[0]
+            found = entry == "*" or (name and f".{host}".endswith("." + name))
+            if found and number in ("", str(port)): return True
     return False
 
 def choose_proxy(scheme: str, host: str, port: int, proxy: Any = None) -> Any:
-    """Return (host, port, Proxy-Authorization, label) of the proxy to use, None to go direct.
+    """Return (host, port, headers, label) of the proxy to use, None to go direct.
 
     proxy: a URL, False for none, None for what the environment, or else the system, names.
     """
@@ -488,8 +467,9 @@ def choose_proxy(scheme: str, host: str, port: int, proxy: Any = None) -> Any:
             f"{name}: only http://host:port is a proxy that works here, no SOCKS or https: change "
             f"it, name {host} in NO_PROXY, or pass proxy=False, or opener=") from None
     login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}".encode()
-    login = _Secret("Basic " + b64encode(login).decode() if parts.username else "")  # type: ignore
-    return parts.hostname, port, login, f" via {name} {parts.hostname}:{port}"
+    headers = {"Proxy-Authorization": _Secret("Basic " + b64encode(login).decode())}
+    label = f" via {name} {parts.hostname}:{port}"
+    return parts.hostname, port, headers if parts.username else {}, label
 
 def _tls_context(ca_file: "Optional[str]", quick: bool) -> "Tuple[Any, bool]":
     """The system's roots (OpenSSL heeds SSL_CERT_FILE and SSL_CERT_DIR) and ca_file's.
@@ -505,12 +485,12 @@ def _tls_context(ca_file: "Optional[str]", quick: bool) -> "Tuple[Any, bool]":
     for what, path in ((name, bundle), ("SSL_CERT_FILE", os.environ.get("SSL_CERT_FILE"))):
         if path and not os.path.exists(path):
             raise GLMValueError(f"{what} names a file that is not there: {path}")
-    folder = ssl.get_default_verify_paths().capath
-    try: quick = quick and any(name.endswith(".0") for name in os.listdir(folder))
+    paths = ssl.get_default_verify_paths()
+    try: quick = quick and any(name.endswith(".0") for name in os.listdir(paths.capath))
     except (OSError, TypeError): quick = False  # there is none that can be read
-    if quick: return ssl.create_default_context(capath=folder), True
+    if quick: return ssl.create_default_context(capath=paths.capath), True
     context = ssl.create_default_context()
-    if bundle and bundle != ssl.get_default_verify_paths().cafile:
+    if bundle and bundle != paths.cafile:
         context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)  # many private CAs fail it
         kind = "capath" if os.path.isdir(bundle) else "cafile"
         try: context.load_verify_locations(**{kind: bundle})
@@ -531,7 +511,7 @@ class _Wire:
         for others in range(len(found), 0, -1):
             self.sock = socket.socket(*found[-others][:3])
             try:
-                self.sock.settimeout((deadline.left() or 0.0) / others or None)
+                self.sock.settimeout(deadline.left() / others)
                 self.sock.connect(found[-others][4])
                 break
             except OSError:
@@ -553,17 +533,7 @@ class _Wire:
     def send(self, data: Any) -> None:
         for start in range(0, len(data), 16384):  # one TLS record: each send has its own timeout
             self.sock.settimeout(self.deadline.left())
-            self.sock.sendall(memoryview(data)[start : start + 16384])
-
-    def fit(self) -> bool:
-        """Whether it can serve again: young, open, and silent since its last reply."""
-        try:
-            self.sock.settimeout(0)
-            self.sock.recv(1)
-        except OSError as error:
-            silent = type(error).__name__ in ("BlockingIOError", "SSLWantReadError")
-            return silent and time.monotonic() - self.since < IDLE
-        return False
+            self.sock.sendall(data[start : start + 16384])
 
     def hang_up(self) -> None:
         if self.sock: self.sock.close()
@@ -577,86 +547,78 @@ class _Response:
     """
     def __init__(self, wire: _Wire, method: str, pool: "List[_Wire]") -> None:
         import re
-        self.wire, self.pool, self.data, self.status = wire, pool, b"", 0
+        self.wire, self.pool, self.data, self.status, self.over = wire, pool, b"", 0, False
         self.body: Any = None
-        self.headers: Dict[str, str] = {}
         while self.status < 200:  # 100 Continue and the like may come first
-            found = re.search(b"\r?\n\r?\n", self.data)
-            while not found:
-                if len(self.data) > 65536: raise ConnectionError("a head of over 64 KB")
-                self.more()
-                found = re.search(b"\r?\n\r?\n", self.data)
-            first, *lines = self.data[: found.start()].decode("latin-1").split("\n")
-            self.data = self.data[found.end() :]
-            version, status, _ = (first.strip() + "  ").split(" ", 2)
-            if not version.startswith("HTTP/1.") or not (status.isdecimal() and len(status) == 3):
-                raise ConnectionError(f"no HTTP/1.1: {first[:40]!r}")
-            self.status = int(status)
-            self.headers.clear()
+            first, *lines = self.head().split("\n")
+            found = re.match(r"HTTP/1\.\d (\d{3})\b", first)
+            if not found: raise ConnectionError(f"no HTTP/1.1: {first[:40]!r}")
+            self.status = int(found.group(1))
+            self.headers: Dict[str, str] = {}
             for line in lines:
                 name, _, value = line.partition(":")
-                name, value = name.strip().lower(), value.strip()
-                ok = value if self.headers.setdefault(name, value) == value else ""
-                if line[0] in " \t" or (not ok and name in ("content-length", "transfer-encoding")):
-                    raise ConnectionError(f"a folded, an empty, or a second {name[:40]} header")
-        coding = self.headers.get("transfer-encoding", "identity").lower()
-        empty = self.status in (204, 304) or method == "HEAD"
-        empty = empty or (method == "CONNECT" and self.status < 300)
-        length = "0" if empty else self.headers.get("content-length", "") * (coding == "identity")
-        if coding not in ("identity", "chunked") or not (length or "0").isdecimal():
-            raise ConnectionError(f"unknown framing: {coding[:40]} {length[:40]}")
-        self.chunked, self.size = coding == "chunked" and not empty, length
-        keeps = self.headers.get("connection", "close" if version == "HTTP/1.0" else "").lower()
-        self.kept = "close" not in keeps and bool(self.chunked or length)
-        self.over = False
+                name, value = name.rstrip().lower(), value.strip()
+                bad = not value or self.headers.setdefault(name, value) != value
+                if bad and name in ("content-length", "transfer-encoding"):
+                    raise ConnectionError(f"an empty or a second {name} header")
+        coding = self.headers.get("transfer-encoding", "").lower()
+        length = "" if coding else self.headers.get("content-length", "")
+        if method in ("HEAD", "CONNECT") or self.status in (204, 304): coding, length = "", "0"
+        if coding not in ("", "chunked") or not (length or "0").isdecimal():
+            raise ConnectionError(f"unknown framing: {coding[:40]} {length}")
+        self.chunked, self.size = coding, length
+        self.kept = "close" not in self.headers.get("connection", "").lower() and coding + length
 
     def more(self) -> None:
+        if len(self.data) > 65536: raise ConnectionError("a head or line of over 64 KB")
         fresh = self.wire.recv()
-        if not fresh: raise ConnectionError("the connection ended before its reply did")
+        if not fresh: raise ConnectionError("the reply is cut")
         self.data += fresh
+
+    def head(self) -> str:
+        """What comes before the next blank line."""
+        import re
+        while True:
+            found = re.search(b"\r?\n\r?\n", self.data)
+            if found: break
+            self.more()
+        head, self.data = self.data[: found.start()], self.data[found.end() :]
+        return head.decode("latin-1")
 
     def plain(self) -> "Iterator[bytes]":
         """A body of known length, or one that lasts until the server closes."""
-        left = int(self.size or 0)
-        while left or not self.size:
-            if self.size and not self.data: self.more()
+        left = int(self.size or sys.maxsize)
+        while left:
             block = self.data or self.wire.recv()
             if not block: break
-            block, self.data = (block[:left], block[left:]) if self.size else (block, b"")
-            left -= len(block) if self.size else 0
+            block, self.data = block[:left], block[left:]
+            left -= len(block)
             yield block
+        if left and self.size: raise ConnectionError("the reply is cut")
         self.over = True
 
     def chunks(self) -> "Iterator[bytes]":
         """A chunked body: all the whole and begun chunks of a read are one block."""
-        left, size, line = 0, -1, b"?"  # left: bytes of the chunk to come
+        import re
+        match = re.compile(rb"\r?\n([0-9a-fA-F]+)[ \t]*(?:;[^\n]*)?\r?\n").match
+        left, size = 0, 1  # bytes of the chunk to come
         self.data = b"\r\n" + self.data  # which ends the chunk before each other size
         while size:
             parts, data, at = [], self.data, 0
             while size:
-                if left:
-                    parts.append(data[at : at + left])
-                    at, left = at + len(parts[-1]), left - len(parts[-1])
-                end = -1 if left else data.find(b"\n", at + 2)
-                if end < 0: break
-                begins, line, at = data[at], data[at:end].strip(), end + 1
-                if not line.isalnum(): line = line.partition(b";")[0].strip()
-                try: size = left = int(line if line.isalnum() and begins in b"\r\n" else b"", 16)
-                except ValueError:
-                    size = -2
-                    break
+                parts.append(data[at : at + left])
+                at, left = at + len(parts[-1]), left - len(parts[-1])
+                found = None if left else match(data, at)
+                if not found: break
+                size = left = int(found.group(1), 16)
+                at = found.end()
             self.data, block = data[at:], b"".join(parts)
             if block: yield block
-            if size == -2 or (not left and len(self.data) > 65536):
-                raise ConnectionError(f"no chunk: {line[:40]!r}")
+            if size and not left and b"\n" in self.data[2:]:
+                raise ConnectionError(f"no chunk: {self.data[:40]!r}")
             if size: self.more()
-        for _ in range(99):  # trailers, and a blank line
-            while b"\n" not in self.data:
-                if len(self.data) > 65536: raise ConnectionError("a trailer of over 64 KB")
-                self.more()
-            line, _, self.data = self.data.partition(b"\n")
-            if not line.strip(): break
-        else: raise ConnectionError("over 99 trailers")
+        self.data = b"\n" + self.data
+        self.head()  # trailers
         self.over = True
 
     def read1(self, size: int) -> bytes:
@@ -668,11 +630,10 @@ class _Response:
         """Keep the connection if the reply was read to its end, else close it."""
         self.body = None  # else they hold each other until a collection
         wire = self.__dict__.pop("wire", None)  # atomic: two threads may close
-        if wire is None: return
-        if not (self.over and self.kept) or self.data: wire.hang_up()
-        else:
+        if wire and self.over and self.kept and not self.data:
             wire.since = time.monotonic()
             self.pool.append(wire)
+        elif wire: wire.hang_up()
 
     def stop(self) -> None:
         """End the wait of another thread for data: shutdown wakes it, where close would not."""
@@ -689,9 +650,7 @@ class _KeepAlive:
         self.tls, self.host = parts.scheme == "https", parts.hostname or ""
         self.port = parts.port or (443 if self.tls else 80)
         self.proxy, self.ca_file, self.pid = proxy, ca_file, 0
-        self.route: Any = None
-        self.trust: Any = None  # the TLS context, and whether it is the quick one
-        self.kept: List[_Wire] = []  # append and pop need no lock
+        self.trust: Any = (None, False)  # the TLS context, and whether it is the quick one
 
     def add_parent(self, parent: Any) -> None: pass
     def close(self) -> None:
@@ -699,33 +658,35 @@ class _KeepAlive:
         for wire in iter(self.idle, None): wire.hang_up()
 
     def idle(self) -> "Optional[_Wire]":
-        """Take a kept connection that can serve again: from then on it is the caller's alone."""
+        """Take a kept connection that is young, and silent since its reply: the caller's alone."""
         while True:
             try: wire = self.kept.pop()
             except IndexError: return None
-            if wire.fit(): return wire
+            try:
+                wire.sock.settimeout(0)
+                wire.sock.recv(1)
+            except OSError as error:
+                silent = type(error).__name__ in ("BlockingIOError", "SSLWantReadError")
+                if silent and time.monotonic() - wire.since < IDLE: return wire
             wire.hang_up()
 
-    def http_open(self, request: Any) -> _Response:
+    def http_open(self, request: Any) -> Any:
         """Send a request; its connection goes with the reply, which gives it back."""
         if self.pid != os.getpid():  # a fork's sockets are its parent's
             self.route = choose_proxy(request.type, self.host, self.port, self.proxy)
-            login = self.route and self.route[2]
-            self.login = {"Proxy-Authorization": login} if login else {}
-            self.kept, self.pid = [], os.getpid()  # in this order, for other threads
+            self.kept: List[_Wire] = []  # append and pop need no lock
+            self.pid = os.getpid()  # last, for other threads
         target, headers = request.selector, {"Host": request.host, **request.unredirected_hdrs}
         if self.route:
             request.where += self.route[3]
-            if not self.tls: target, headers = request.full_url, {**headers, **self.login}
-        kept = self.idle()
-        while True:
+            if not self.tls: target, headers = request.full_url, {**headers, **self.route[2]}
+        for kept in (self.idle(), None):
             wire = kept or self.connect(request)
             request.phase, wire.deadline, wire.heard = "read", request.deadline, False
             try: return self.exchange(wire, request.get_method(), target, headers, request.data)
             except BaseException as error:
                 wire.hang_up()  # one that died while it was idle is replaced, by a new one
                 if not kept or wire.heard or _late(error) or not isinstance(error, OSError): raise
-            kept = None
 
     https_open = http_open
 
@@ -735,26 +696,24 @@ class _KeepAlive:
         size = {} if body is None else {"Content-Length": str(len(body))}
         lines = map(": ".join, {**headers, "Accept-Encoding": "identity", **size}.items())
         head = "\r\n".join([f"{method} {target} HTTP/1.1", *lines, "\r\n"]).encode("latin-1")
-        parts, sent = [head + body] if body and len(body) < 16384 else [head, body or b""], False
+        body, pool = body or b"", self.kept
         try:
-            for part in parts: wire.send(part)
-            sent = True
-        except ConnectionError: pass  # a refusal may have come before the end of the request
-        response = _Response(wire, method, self.kept)
-        response.kept = response.kept and sent
-        return response
+            wire.send(head + body[:16384])
+            wire.send(memoryview(body)[16384:])
+        except ConnectionError: pool = []  # a refusal may have come before the end of the request
+        return _Response(wire, method, pool)
 
     def connect(self, request: Any) -> _Wire:
         request.phase = "connect"
-        if self.tls and not self.trust: self.trust = _tls_context(self.ca_file, not self.ca_file)
-        context: Any
-        context, quick = self.trust or (None, False)  # another thread may change it meanwhile
+        if self.tls and not self.trust[0]:
+            self.trust = _tls_context(self.ca_file, not self.ca_file)
+        context, quick = self.trust  # another thread may change it meanwhile
         host, port = self.route[:2] if self.route else (self.host, self.port)
         wire = _Wire(host, port, _Deadline(request.limits.connect, None, request.deadline.end))
         try:
             if self.tls and self.route:
                 name = f"{self.host if ':' not in self.host else '[' + self.host + ']'}:{self.port}"
-                reply = self.exchange(wire, "CONNECT", name, {"Host": name, **self.login})
+                reply = self.exchange(wire, "CONNECT", name, {"Host": name, **self.route[2]})
                 if reply.status != 200:
                     raise APIConnectionError(
                         f"CONNECT refused: HTTP {reply.status} [{request.where}]",
@@ -790,14 +749,13 @@ def _connection_error(error: Any, request: Any, cut: Any = APIConnectionError) -
         return APITimeoutError(f"{limit} timeout [{request.where}]", retryable=limit == "connect")
     kind = type(error).__name__
     text = _hide(request, f"{kind}: {getattr(error, 'verify_message', '') or error}")
-    where, connecting = f" [{request.phase}, {request.where}]", request.phase == "connect"
+    where = f" [{request.phase}, {request.where}]"
     if isinstance(error, gaierror): return APIConnectionError("no such host name: " + text + where)
     if kind[:3] in ("SSL", "Cer") and "certificate" in text.lower():  # 3.6: CertificateError
         advice = "if you trust its issuer, name the issuer's file: ca_file= or REQUESTS_CA_BUNDLE"
         return APIConnectionError(f"TLS certificate refused: {text}; {advice}{where}")
-    lasting = isinstance(error, ValueError) or ("SSL" in text and "EOF" not in text)
-    cls = APIConnectionError if connecting else cut
-    return cls(text + where, retryable=not (connecting and lasting))
+    lasting = request.phase == "connect" and kind[:3] == "SSL" and "EOF" not in text
+    return cut(text + where, retryable=not lasting)  # type: ignore[no-any-return]
 
 # -- Replies -----------------------------------------------------------------------------------
 
