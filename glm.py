@@ -16,7 +16,7 @@ import os
 import sys
 import time
 from codecs import getincrementaldecoder, lookup
-from collections import defaultdict, namedtuple
+from collections import Counter, defaultdict, namedtuple
 from operator import methodcaller
 
 TYPE_CHECKING = False  # a checker takes this name for True; typing costs 5 ms
@@ -258,7 +258,8 @@ _codec: "List[Any]" = []  # scanner and encoder: made once, and late, as json co
 def _json(part: int) -> Any:
     if not _codec:
         import json
-        decoder: Any = json.JSONDecoder(object_hook=Record)
+        # NaN and Infinity are no JSON: what is read has to be fit to be written again
+        decoder: Any = json.JSONDecoder(object_hook=Record, parse_constant=lambda name: None)
         encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         _codec[:] = decoder.scan_once, encoder.encode
     return _codec[part]
@@ -404,7 +405,6 @@ class _Deadline:
         left = self.end - time.monotonic()
         if left <= 0: raise TimeoutError("no time left")
         return min(left, self.read or left, 1e6)  # eleven days are for ever; sockets take no more
-
 
 def retry(call: "Callable[[], Any]", *, max_retries: int = 3, deadline: "Optional[float]" = None,
           sleep: "Callable[[float], Any]" = time.sleep,
@@ -818,7 +818,8 @@ class _Reply:
         try:
             if body is None: body = _hide(self.request, self.text().strip())
             if isinstance(body, str): body = _decode(body)
-        except (ValueError, APIResponseError): body = body or ""
+        except ValueError: pass
+        except APIResponseError as problem: body = str(problem)
         body = _decode(_hide(self.request, _encode(body).decode()))  # it may be spelled in escapes
         fields: Any = body if isinstance(body, dict) else {}
         code, text = _find_error({**fields, "success": False}) or ("", "")
@@ -995,11 +996,16 @@ def user_message(text: str, images: "Iterable[Any]" = ()) -> "Dict[str, Any]":
     parts: Any = [part if isinstance(part, dict) else image_part(part) for part in images]
     return {"role": "user", "content": [*parts, {"type": "text", "text": text}] if parts else text}
 
+def _text_in(content: Any) -> str:
+    """The text of a message's content, which some servers send in parts."""
+    if isinstance(content, str): return content
+    parts = content if isinstance(content, list) else ()
+    return "".join(part.get("text") or "" for part in parts if isinstance(part, dict))
+
 def text_of(completion: Any) -> str:
     """Return the text of an answer; FinishReasonError where it is not whole or there is none."""
     choice = (completion.choices or [Record(message=Record())])[0]
-    text, reason = choice.message.content, choice.finish_reason
-    if isinstance(text, list): text = "".join(part.get("text") or "" for part in text)
+    text, reason = _text_in(choice.message.content), choice.finish_reason
     why = {
         "sensitive": "the content filter stopped the answer",
         "content_filter": "the content filter stopped the answer",
@@ -1007,7 +1013,7 @@ def text_of(completion: Any) -> str:
         "tool_calls": "the model asks for tools: chat.completions.create shows which",
         "length": not text and "max_tokens went into thinking; raise it, or thinking=False",
     }.get(reason, not text and f"the answer is empty (finish_reason {reason})")
-    if not why: return text  # type: ignore[no-any-return]
+    if not why: return text
     raise FinishReasonError(why, finish_reason=reason, partial=completion)
 
 def _form(fields: "Mapping[str, Any]", files: "Mapping[str, Any]") -> "Tuple[bytes, str]":
@@ -1103,7 +1109,8 @@ def _base_url(url: "Optional[str]") -> str:
     import re
     url = url or next(filter(None, map(os.environ.get, BASES)), "bigmodel")
     url = re.sub("/+(chat/completions)?/*$", "", BASE_URLS.get(url, url[:]).strip())
-    if re.match(r"https?://([\w.-]+|\[[\w.:]+\])(:\d{1,5})?(/[!-~]*)?$", url, re.A): return url
+    found = re.match(r"https?://(?:[\w.-]+|\[[\w.:%]+\])(?::(\d+))?(/[!-~]*)?$", url, re.A)
+    if found and 0 < int(found.group(1) or 80) < 65536 and not set("?#") & set(url): return url
     raise GLMValueError(
         "base_url: http(s)://host:port/path without user or password, or " + ", ".join(BASE_URLS))
 
@@ -1135,6 +1142,8 @@ class Completions(_Group):
         through. model: else GLM_MODEL, else a free one, else the only one that the server has.
         """
         client = self._client
+        if not isinstance(messages, (list, tuple)) or not messages:
+            raise GLMValueError('messages: a list like [{"role": "user", "content": "..."}]')
         if isinstance(thinking, bool) and client._official:
             thinking = {"type": "enabled" if thinking else "disabled"}
         elif isinstance(thinking, bool):
@@ -1249,7 +1258,7 @@ class GLM:
         """
         from urllib.parse import urlencode
         _secret(method + path, "method and path")
-        if path[:1] != "/" or reply not in ("json", "bytes", "content", "stream"):
+        if path[:1] != "/" or " " in path or reply not in ("json", "bytes", "content", "stream"):
             raise GLMValueError('request: "GET", "/path" in ASCII, reply="json", "bytes", "stream"')
         pairs = [pair for pair in _mapping(query, "query").items() if pair[1] is not None]
         if pairs: path += "?" + urlencode(pairs)
@@ -1268,7 +1277,7 @@ class GLM:
         while True:
             if timeout: limits = limits._replace(total=max(1e-9, end - time.monotonic()))
             result = self.chat.asyncCompletions.retrieve_completion_result(name, timeout=limits)
-            state = result.get("task_status")
+            state = getattr(result, "task_status", None)
             if state == "SUCCESS": return result
             if state not in ("PROCESSING", "SUBMITTED", "QUEUED"):
                 raise APIResponseError(f"task {name} ended as {state}", body=result)
@@ -1294,7 +1303,8 @@ class GLM:
         if self._official:
             return IMAGE_MODEL if b'"image_url"' in _encode(messages) else TEXT_MODEL
         if not self._served:
-            names = [str(model.id) for model in self.models.list().data or ()]
+            listed = getattr(self.models.list(), "data", None) or ()
+            names = [str(getattr(model, "id", model)) for model in listed]
             if len(names) != 1:
                 known = ", ".join(names) or "which it does not list"
                 raise GLMValueError("name one of the server's models (model=, GLM_MODEL): " + known)
@@ -1400,7 +1410,7 @@ class Conversation:
         with self.client.chat.completions.create(**params) as stream:
             for chunk in stream:
                 for choice in (chunk.choices or ())[:1]:
-                    if isinstance(choice.delta.content, str): yield choice.delta.content
+                    if choice.delta.content: yield _text_in(choice.delta.content)
         text_of(stream.completion)
         self.messages += [*turn, stream.completion.choices[0].message]
 
@@ -1524,6 +1534,10 @@ def _stdin(wait: float) -> bytes:
 
     def read() -> None:
         try: blocks.append(os.read(0, 65536))  # sys.stdin's lock would hold up the exit
+        except BlockingIOError:  # another process made the pipe so
+            import select
+            select.select([0], [], [])
+            read()
         except OSError: blocks.append(b"")  # of a terminal that is lost, or a folder
 
     thread = Thread(target=read, daemon=True)
@@ -1663,7 +1677,7 @@ def _answer(client: GLM, args: Any, session: _Session, user: Any, out: _Writer,
                     log.write(part.reasoning_content, more=True)
                 if part.content and not args.json:
                     log.end()
-                    out.write(part.content, more=True)
+                    out.write(_text_in(part.content), more=True)
         whole = reply if args.no_stream else reply.completion
         if args.json: out.write(whole.model_dump_json() + "\n")
     finally:
@@ -1675,7 +1689,7 @@ def _answer(client: GLM, args: Any, session: _Session, user: Any, out: _Writer,
     text_of(whole)
     if whole.choices[0].finish_reason == "length":
         log.write("glm.py: the answer is cut at max_tokens\n")
-    session.add(user, whole.choices[0].message)
+    session.add(user, {"role": "assistant", **whole.choices[0].message})
 
 def _talk(client: GLM, args: Any, session: _Session, out: _Writer, log: _Writer) -> None:
     """A conversation at the terminal."""
@@ -1689,7 +1703,7 @@ def _talk(client: GLM, args: Any, session: _Session, out: _Writer, log: _Writer)
     log.write(usage)
     while True:
         try:
-            line = os.fsencode(input("> ")).decode("utf-8", "replace").strip()
+            line = input("> ").encode("utf-8", "surrogateescape").decode("utf-8", "replace").strip()
             if line == "/clear": session.turns.clear()
             elif line[:1] == "/" and line[1:].isalpha(): log.write(usage)
             elif line:
@@ -1697,7 +1711,7 @@ def _talk(client: GLM, args: Any, session: _Session, out: _Writer, log: _Writer)
                 args.image = []  # they belong to the first turn
         except EOFError: return out.write("\n")
         except KeyboardInterrupt: log.write("\n(stopped: this turn is forgotten)\n")
-        except GLMError as error: log.write(f"glm.py: {error}\n")
+        except (GLMError, UnicodeError) as error: log.write(f"glm.py: {error}\n")
 
 def _task(row: Any) -> "Tuple[str, Any]":
     """Id, and (endpoint, body), of a row of a batch."""
@@ -1718,6 +1732,8 @@ def _final(client: GLM, args: Any, name: str, task: Any) -> "Dict[str, Any]":
             text_of(body)
     except (FinishReasonError, APIStatusError) as error:
         if error.retryable or _exit_code(error) in (3, 4): raise
+        vague = error.status_code not in (None, 400, 413, 422)  # the base URL may be wrong
+        if vague and error.code not in ERROR_CODES: raise
         if error.status_code: status, body = error.status_code, error.body
         if error.finish_reason != "tool_calls":
             problem = {"code": error.code or error.finish_reason, "message": str(error)}
@@ -1734,10 +1750,9 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
     import threading
     with open(args.batch, "rb") as file:
         rows = _rows(file, 'row {"id", "prompt"} or {"custom_id", "url", "body"}', _task)
-    tasks = dict(rows)
-    if len(tasks) < len(rows):
-        twice = max(tasks, key=[row[0] for row in rows].count)
-        raise GLMValueError(f"--batch: {twice} is there twice")
+    names = Counter(name for name, _ in rows)
+    if len(names) < len(rows):
+        raise GLMValueError(f"--batch: {names.most_common(1)[0][0]} is there twice")
     if os.path.realpath(args.output) == os.path.realpath(args.batch):
         raise GLMValueError("-o: another file than that of --batch")
     in_a_row: List[str] = []  # the rows that failed since one went well
@@ -1767,7 +1782,7 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
     with _ours(args.output, 0o666) as file:
         ended = lambda row: (str(row["custom_id"]), row["error"])  # noqa: E731
         made = dict(_rows(file, "answer of a batch", ended, b'{"custom_id":'))
-        final = made.keys() & tasks.keys()
+        final = made.keys() & names.keys()
         failed = [name for name in final if made[name]]
         todo = iter([row for row in rows if row[0] not in final])  # one for all threads
         threads = [threading.Thread(target=work, daemon=True) for _ in rows[: max(args.jobs, 1)]]
@@ -1799,7 +1814,7 @@ def _points(client: GLM, args: Any) -> "Iterator[str]":
     route = choose_proxy(parts.scheme, host, port, args.proxy)
     yield route[3][5:] if route else "none"
     host, port = route[:2] if route else (host, port)
-    found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+    found = socket.getaddrinfo(host.encode(), port, 0, socket.SOCK_STREAM)
     yield f"{host} is {', '.join(sorted({str(row[4][0]) for row in found}))}"
     start = time.monotonic()
     socket.create_connection((host, port), 8).close()
@@ -1813,8 +1828,9 @@ def _points(client: GLM, args: Any) -> "Iterator[str]":
     yield "fine" if tls else "-"
     yield f"{time.time() - date:+.0f} s from the server's" if date else "-"
     _client(args)  # fails where there is no key, or a malformed one
-    if refusal and _exit_code(refusal) in (3, 7): raise refusal
-    yield {"jwt": "id.secret, sent as a signed token", "key": "sent as it is"}.get(client.auth, "-")
+    if refusal and refusal.status_code != 404: raise refusal
+    sent = {"jwt": "id.secret, sent as a signed token", "key": "sent as it is"}.get(client.auth)
+    yield (sent or "-") + "; no /models here: is the base URL right?" * bool(refusal)
 
 def _check(args: Any, out: _Writer) -> int:
     """Say what stands between this machine and an answer, a line a point; it costs no tokens."""
