@@ -277,7 +277,7 @@ def _encode(value: Any) -> bytes:
     try:  # a lone surrogate, which UTF-8 lacks, goes as JSON's escape
         return _json(1)(value).encode(errors="backslashreplace")  # type: ignore[no-any-return]
     except (TypeError, ValueError, RecursionError) as error:
-        raise GLMValueError(f"the request is not JSON: {error}") from _traceless(error)
+        raise GLMValueError(f"the request is not JSON: {error}") from error
 
 def _mapping(value: Any, what: str) -> "Dict[str, Any]":
     """A copy of what the caller gave as a dict, or None."""
