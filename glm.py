@@ -347,27 +347,25 @@ def _event(text: str) -> "List[str]":
 
 def _events(blocks: "Iterable[bytes]") -> "Iterator[str]":
     """Yield the data of each event from blocks of bytes that are cut anywhere."""
-    from codecs import getincrementaldecoder
     from io import IncrementalNewlineDecoder
     decode = IncrementalNewlineDecoder(getincrementaldecoder("utf-8")("replace"), True).decode
     rest = ""
     for block in map(decode, blocks):
-        seen = len(rest)
         rest += block
-        end = rest.rfind("\n\n", seen and seen - 1) + 2
+        end = rest.rfind("\n\n", -len(block) - 1)
         if len(rest) - end > MAX_LINE:
             raise APIResponseValidationError("an event of the stream is over 16 MB")
-        if end < 2: continue
-        text, rest = rest[: end - 2], rest[end:]
+        if end < 0: continue
+        text, rest = rest[:end], rest[end + 2 :]
         plain = text[6:].split("\n\ndata: ")  # if no line but these begins in it
         if text[:6] == "data: " and text.count("\n") == 2 * len(plain) - 2: yield from plain
         else:
             for event in text.split("\n\n"): yield from _event(event)
     rest += decode(b"", True)
-    for data in _event(rest):  # if its last line or JSON is complete
-        try: whole = rest[-1:] in ("\n", ">") or data == "[DONE]" or _decode(data)
-        except ValueError: whole = False
-        if whole: yield data
+    for data in _event(rest):
+        try:  # if its last line or JSON is complete
+            if rest[-1] in "\n>" or data == "[DONE]" or _decode(data): yield data
+        except ValueError: pass
 
 # -- Time --------------------------------------------------------------------------------------
 
