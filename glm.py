@@ -327,12 +327,12 @@ def iter_sse(lines: "Iterable[str]") -> "Iterator[Tuple[str, str]]":
     but the last event needs no blank line, only the end of its last line.
     """
     data: List[str] = []
-    event, ends, cut, start = "", False, False, "\ufeff"
+    event, ends, cut = "", False, False
     for line in lines:
         text = line.rstrip("\r\n")
         cut, ends = text == line, ends or text != line
-        field, _, value = text.lstrip(start).partition(":")
-        start, value = "", value[value.startswith(" ") :]
+        field, _, value = text.lstrip("\ufeff").partition(":")
+        value = value[value.startswith(" ") :]
         if field == "data": data.append(value)
         elif field == "event": event = value
         elif not text:
