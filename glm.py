@@ -173,12 +173,12 @@ def _date(text: "Optional[str]") -> "Optional[float]":
     """Seconds since 1970 of a date in a header."""
     from email.utils import parsedate_to_datetime
     try: return parsedate_to_datetime(text).timestamp()  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError, IndexError): return None
+    except Exception: return None  # of more than four classes, by the Python
 
 def _retry_after(headers: Any) -> "Optional[float]":
     """Seconds that a reply asks to wait; a date is read by the reply's own Date."""
-    value = (headers.get("retry-after") or "").strip()
-    if value.isdecimal(): return float(value[:9])
+    value = headers.get("retry-after", "")
+    if value.isdecimal(): return float(value)
     then = _date(value)
     return max(0.0, then - (_date(headers.get("date")) or time.time())) if then else None
 
@@ -186,8 +186,8 @@ def _retry_at(text: str) -> "Optional[datetime]":
     """The time in a quota's message: it has no zone and is UTC+8; an unlikely one is ignored."""
     import re
     from datetime import datetime, timedelta, timezone
-    found = re.findall(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d", text) or [""]
-    try: stamp = datetime.strptime(found[0].replace("T", " ") + "+0800", "%Y-%m-%d %H:%M:%S%z")
+    found = re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", text) or [""]
+    try: stamp = datetime.strptime(found[0] + "+0800", "%Y-%m-%d %H:%M:%S%z")
     except ValueError: return None
     return stamp if timedelta(0) < stamp - datetime.now(timezone.utc) < timedelta(32) else None
 
