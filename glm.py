@@ -196,10 +196,10 @@ def _find_error(body: Any) -> "Optional[Tuple[str, str]]":
     if not isinstance(body, dict): return None
     error = body.get("error")
     inner = error if isinstance(error, dict) else body
-    code = "" if inner.get("code") is None else str(inner["code"])[:40]
-    flat = error is None and code not in ("", "0", "200") and not {"choices", "id"} & set(body)
+    code = str(inner.get("code") or "")[:40]
+    flat = code not in ("", "0", "200") and not {"choices", "id"} & set(body)
     if not error and not flat and body.get("success") is not False: return None
-    texts = inner.get("message"), error, body.get("message"), body.get("msg"), body.get("detail")
+    texts = inner.get("message"), error, *map(body.get, ("message", "msg", "detail"))
     return code, next((text for text in texts if text and isinstance(text, str)), "")
 
 # -- Records -----------------------------------------------------------------------------------
