@@ -375,8 +375,6 @@ class Timeout(namedtuple("Timeout", "connect read total")):
     connect: until the connection stands, without the name's lookup. read: the longest silence
     on the wire. total: all of a call, with its retries and the reading of its reply.
     """
-    __slots__ = ()
-
     def __new__(cls, connect: Any = 8.0, read: Any = 300.0, total: Any = None) -> "Timeout":
         for value in (connect, read, total):
             if value is not None and not (isinstance(value, (int, float)) and value > 0):
@@ -386,7 +384,7 @@ class Timeout(namedtuple("Timeout", "connect read total")):
     @classmethod
     def of(cls, value: Any) -> "Timeout":
         """Make one of a number (read), a tuple, or what has .connect and .read (httpx.Timeout)."""
-        if hasattr(value, "connect") and hasattr(value, "read"):
+        if hasattr(value, "connect"):
             return cls(value.connect, value.read, getattr(value, "total", None))
         if isinstance(value, tuple) and len(value) <= 3: return cls(*value)
         return cls(min(8.0, cls(8.0, value).read or 8.0), value)
