@@ -162,10 +162,7 @@ STATUS_ERRORS: "Dict[int, Type[APIStatusError]]" = {
 }
 
 def _traceless(error: BaseException) -> "Optional[BaseException]":
-    """The error as a cause without its traceback, whose frames hold what was sent.
-
-    None for ours: what it quotes of the server may hold the key, and its effect says the same.
-    """
+    """The error as a cause without frames, which hold the key; None for ours: it may quote it."""
     error.__traceback__ = error.__cause__ = error.__context__ = None
     return None if type(error) is ConnectionError else error
 
@@ -205,10 +202,9 @@ def _find_error(body: Any) -> "Optional[Tuple[str, str]]":
 # -- Records -----------------------------------------------------------------------------------
 
 class Record(dict):  # type: ignore[type-arg]
-    """A JSON object: a dict whose keys are attributes too.
+    """A JSON object: a dict whose keys are attributes, but those named like methods (items, ...).
 
-    A name that the API documents and this object lacks reads None. Keys named like methods of
-    dict (items, keys, ...) need brackets.
+    A name that the API documents and this object lacks reads None.
     """
     def __getattr__(self, name: str) -> Any:
         if name in self: return self[name]
@@ -301,10 +297,7 @@ def _secret(value: Any, what: str, **facts: Any) -> _Secret:
     raise GLMValueError(f"{what}: must be one line of ASCII without control characters", **facts)
 
 def generate_token(apikey: str, exp_seconds: float, now: "Optional[float]" = None) -> str:
-    """Sign a JWT for a key of the form id.secret, with times in milliseconds, as BigModel wants.
-
-    now: seconds since 1970, else the clock's.
-    """
+    """Sign a JWT for a key of the form id.secret, as BigModel wants; now: seconds since 1970."""
     import hmac
     from base64 import urlsafe_b64encode
     apikey = _Secret(apikey)
@@ -321,11 +314,8 @@ def generate_token(apikey: str, exp_seconds: float, now: "Optional[float]" = Non
 # -- SSE ---------------------------------------------------------------------------------------
 
 def iter_sse(lines: "Iterable[str]") -> "Iterator[Tuple[str, str]]":
-    """Yield (event, data) from lines, with or without their ends.
-
-    https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation,
-    but the last event needs no blank line, only the end of its last line.
-    """
+    """Yield (event, data) from lines, with or without their ends. By the standard, but for the end:
+    there no blank line is needed. https://html.spec.whatwg.org/multipage/server-sent-events.html"""
     data: List[str] = []
     event, ends, cut = "", False, False
     for line in lines:
@@ -370,11 +360,8 @@ def _events(blocks: "Iterable[bytes]") -> "Iterator[str]":
 # -- Time --------------------------------------------------------------------------------------
 
 class Timeout(namedtuple("Timeout", "connect read total")):
-    """Limits in seconds, None for none.
-
-    connect: until the connection stands, without the name's lookup. read: the longest silence
-    on the wire. total: all of a call, with its retries and the reading of its reply.
-    """
+    """Seconds, or None for no limit. connect is without the name's lookup, read the longest silence
+    on the wire, total all of a call, with its retries and the reading of its reply."""
     def __new__(cls, connect: Any = 8.0, read: Any = 300.0, total: Any = None) -> "Timeout":
         for value in (connect, read, total):
             if value is not None and not (isinstance(value, (int, float)) and value > 0):
@@ -407,9 +394,8 @@ def retry(call: "Callable[[], Any]", *, max_retries: int = 3, deadline: "Optiona
           rand: "Callable[[], float]" = lambda: os.urandom(1)[0] / 256) -> Any:
     """Return call(), called again while it raises what says .retryable.
 
-    It waits what .retry_after says, else rand() * 0.5, 1, 2 ... at most 8 seconds (full jitter,
-    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). Where that is
-    over 60 s, or not before deadline (on time.monotonic()), it raises at once.
+    It waits what .retry_after says, else rand() * 0.5, 1, 2 ... at most 8 seconds (full jitter).
+    Where that is over 60 s, or not before deadline (on time.monotonic()), it raises at once.
     """
     for attempt in range(sys.maxsize):
         try: return call()
@@ -966,10 +952,7 @@ class Content:
 # -- Messages ----------------------------------------------------------------------------------
 
 def image_part(image: Any, raw: bool = False) -> "Dict[str, Any]":
-    """Make the part of a message that holds an image: a path, its bytes, or a URL as it is.
-
-    Bytes go as a data URL, where raw as bare base64, which some models of BigModel want.
-    """
+    """Make a message's part of a path, bytes or URL; raw: bare base64, as some models want it."""
     import re
     from base64 import b64encode
     if not (isinstance(image, str) and re.match("(https?|data):", image)):
