@@ -23,7 +23,7 @@ TYPE_CHECKING = False  # a checker takes this name for True; typing costs 5 ms
 if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any, Callable, Dict, Iterable, Iterator, List, Literal, Mapping
-    from typing import Optional, Tuple, Type, Union, overload
+    from typing import Optional, Tuple, Union, overload
 else:
     Any = object
 __version__ = "1.0.0"
@@ -38,7 +38,6 @@ BASE_URLS = {
 }
 KEYS = ("GLM_API_KEY", "ZAI_API_KEY", "ZHIPUAI_API_KEY", "ZHIPU_API_KEY")
 BASES = ("GLM_BASE_URL", "ZAI_BASE_URL", "ZHIPUAI_BASE_URL")  # family: the first 3 letters
-USER_AGENT = "glm.py/" + __version__
 TEXT_MODEL, IMAGE_MODEL = "glm-4.7-flash", "glm-4.6v-flash"  # they cost nothing
 TOKEN_TTL, CLOCK_SKEW = 210, 30  # seconds: a token's life, how wrong a clock may be unrepaired
 IDLE, DRAIN = 30.0, 0.2  # seconds: trust in an idle connection, what may follow [DONE]
@@ -103,7 +102,7 @@ for _row in """
 """.strip().splitlines():
     _code, _status, _retry, _exit, _text = _row.split(None, 4)
     ERROR_CODES[_code] = ErrorCode(int(_status), _retry, int(_exit), *_text.split(" | "))
-ADVICE: "Dict[Any, str]" = {  # by exit code, or by business code where there is more to say
+ADVICE = {  # by exit code, or by business code where there is more to say
     1: "correct the request", 3: "check the key, and that it belongs to this base URL",
     4: "top up, change the plan or wait", 5: "change the input: the same is refused again",
     6: "send fewer requests at once", 7: "try again later", 8: "shorten the input",
@@ -156,7 +155,7 @@ class APIServerFlowExceedError(APIInternalError): "503: the service is overloade
 ZhipuAIError = ZaiError = OpenAIError = APIError = GLMError
 BadRequestError, AuthenticationError = APIRequestFailedError, APIAuthenticationError
 RateLimitError, InternalServerError = APIReachLimitError, APIInternalError
-STATUS_ERRORS: "Dict[int, Type[APIStatusError]]" = {
+STATUS_ERRORS = {
     400: APIRequestFailedError, 401: APIAuthenticationError, 403: PermissionDeniedError,
     404: NotFoundError, 429: APIReachLimitError, 503: APIServerFlowExceedError,
 }
@@ -1176,7 +1175,8 @@ class GLM:
         signs = auth == "jwt" or (not auth and self.base_url == BASE_URLS["bigmodel"])
         self.auth = "" if not self._key else "jwt" if signs and self._key.count(".") == 1 else "key"
         self._timeout, self._skew, self._served = Timeout.of(options["timeout"]), 0.0, ""
-        self._headers = _headers({"User-agent": USER_AGENT}, options["default_headers"])
+        agent = {"User-agent": "glm.py/" + __version__}
+        self._headers = _headers(agent, options["default_headers"])
         self._handler = _KeepAlive(self.base_url, options["proxy"], options["ca_file"])
         self._opener = options["opener"]
         if self._opener is None:
