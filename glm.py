@@ -1001,7 +1001,7 @@ def _form(fields: "Mapping[str, Any]", files: "Mapping[str, Any]") -> "Tuple[byt
     for key, value in {**fields, **files}.items():
         if key in files:
             name = getattr(value, "name", value if isinstance(value, str) else key)
-            name, value = value[:2] if isinstance(value, tuple) else (name, value)
+            if isinstance(value, tuple): name, value = value[:2]
             value, name = _content(value), os.path.basename(str(name)).translate(escape)
             if not isinstance(value, (bytes, bytearray)) or not value:
                 raise GLMValueError(f"{key}: an empty file, or neither path, bytes nor binary file")
