@@ -209,7 +209,7 @@ class Record(dict):  # type: ignore[type-arg]
         if name in self: return self[name]
         raise AttributeError(f"no {name!r} here, but: {', '.join(map(str, self)) or 'nothing'}")
 
-    def __setattr__(self, name: str, value: Any) -> None: self[name] = value
+    __setattr__ = dict.__setitem__
 
     def model_dump(self) -> "Dict[str, Any]":
         """Return plain dicts and lists."""
