@@ -50,7 +50,7 @@ ErrorCode = namedtuple("ErrorCode", "status retry exit zh en")
 # exit code of the command line, meaning. Sources: docs.bigmodel.cn/cn/faq/api-code and, for older
 # codes, docs.bigmodel.cn/cn/guide/develop/openai/introduction.
 ERROR_CODES: "Dict[str, ErrorCode]" = {}
-for _row in """
+for _row in """\
 500  500 yes   7 内部错误 | internal error
 401  401 sign  3 令牌过期或验证失败 | bad or expired token
 1000 401 no    3 身份验证失败 | authentication failed
@@ -99,7 +99,7 @@ for _row in """
 1319 429 until 4 7天额度与子账户月限用尽 | 7-day cap reached, and the sub-account's
 1320 429 until 4 5小时额度与企业月限用尽 | 5-hour cap reached, and the company's
 1321 429 until 4 7天额度与企业月限用尽 | 7-day cap reached, and the company's
-""".strip().splitlines():
+""".splitlines():
     _code, _status, _retry, _exit, _text = _row.split(None, 4)
     ERROR_CODES[_code] = ErrorCode(int(_status), _retry, int(_exit), *_text.split(" | "))
 ADVICE = {  # by exit code, or by business code where there is more to say
@@ -1016,7 +1016,7 @@ def _form(fields: "Mapping[str, Any]", files: "Mapping[str, Any]") -> "Tuple[byt
 # -- Endpoints ---------------------------------------------------------------------------------
 
 # Method (the official SDKs' names), verb, path, and what is not JSON: a form, a binary reply.
-ENDPOINTS = """
+ENDPOINTS = """\
 chat.asyncCompletions.create                     POST   /async/chat/completions
 chat.asyncCompletions.retrieve_completion_result GET    /async-result/{id}
 images.generations                               POST   /images/generations
@@ -1360,7 +1360,7 @@ class GLM:
         elif kind == 404: yield "is the base_url right? Most end in /v1"
 
 _groups: "Dict[str, Any]" = {"": GLM, "chat": Chat}
-for _row in ENDPOINTS.strip().splitlines():
+for _row in ENDPOINTS.splitlines():
     _name, *_rest = _row.split()
     _path, _, _last = _name.rpartition(".")
     _above, _, _part = _path.rpartition(".")
