@@ -227,25 +227,25 @@ class ToolCall(Record): "A call that the model asks for."; id: str; type: str; f
 class Message(Record):
     "An answer; it goes into messages as it is."
     role: str; content: "Optional[str]"; reasoning_content: "Optional[str]"
-    tool_calls: "Optional[List[ToolCall]]"; audio: Any; refusal: Any; function_call: Any
+    tool_calls: "Optional[List[ToolCall]]"
 class Choice(Record):
     "One answer, most often the only one; in a Chunk it has a delta, else a message."
     index: int; finish_reason: "Optional[str]"; message: Message; delta: Message
 class Usage(Record):
     "Numbers of tokens."
     prompt_tokens: int; completion_tokens: int; total_tokens: int
-    prompt_tokens_details: Any; completion_tokens_details: Any
 class Completion(Record):
     "The reply of chat.completions.create."
     choices: "List[Choice]"; id: str; created: int; model: str; object: str
-    request_id: "Optional[str]"; usage: "Optional[Usage]"; web_search: Any; content_filter: Any
-    video_result: Any; task_status: Any; image_result: Any; data: Any; error: Any; url: Any
-    b64_json: Any; system_fingerprint: Any; logprobs: Any
+    request_id: "Optional[str]"; usage: "Optional[Usage]"
 class Chunk(Completion): "An event of a Stream."
 
-for _class in Record.__subclasses__():
-    for _name in _class.__annotations__:
-        setattr(Record, _name, property(methodcaller("get", _name)))
+FIELDS = """audio b64_json completion_tokens_details content_filter data error function_call
+    image_result logprobs prompt_tokens_details refusal system_fingerprint task_status url
+    video_result web_search"""  # documented too, of no certain type
+_names = FIELDS.split()
+for _class in Record.__subclasses__(): _names += _class.__annotations__
+for _name in _names: setattr(Record, _name, property(methodcaller("get", _name)))
 Record.reasoning_content = property(  # type: ignore[attr-defined]  # newer vLLM: reasoning
     lambda self: self.get("reasoning_content", self.get("reasoning")))
 _codec: "List[Any]" = []  # scanner and encoder: made once, and late, as json costs 5 ms
