@@ -41,7 +41,7 @@ BASES = ("GLM_BASE_URL", "ZAI_BASE_URL", "ZHIPUAI_BASE_URL")  # family: the firs
 TEXT_MODEL, IMAGE_MODEL = "glm-4.7-flash", "glm-4.6v-flash"  # they cost nothing
 TOKEN_TTL, CLOCK_SKEW = 210, 30  # seconds: a token's life, how wrong a clock may be unrepaired
 IDLE, DRAIN = 30.0, 0.2  # seconds: trust in an idle connection, what may follow [DONE]
-MAX_RETRY_AFTER = 60.0  # seconds; a server that asks for more gets no second request
+MAX_WAIT = 60.0  # seconds; a server that asks for more gets no second request
 SECRET_HEADERS = "auth|key|token|secret|cookie"  # in the names of headers that may hold one
 MAX_LINE, MAX_REPLY, MAX_SHOWN = 16 << 20, 256 << 20, 200  # bytes, bytes, characters
 
@@ -401,9 +401,8 @@ def retry(call: "Callable[[], Any]", *, max_retries: int = 3, deadline: "Optiona
         except Exception as error:
             if not getattr(error, "retryable", False) or attempt >= max_retries: raise
             wait = getattr(error, "retry_after", None)
-            wait = rand() * min(8.0, 0.5 * 2**attempt) if wait is None else wait
-            late = time.monotonic() + wait >= (deadline or float("inf"))
-            if late or wait > MAX_RETRY_AFTER: raise
+            if wait is None: wait = rand() * min(8.0, 0.5 * 2**attempt)
+            if wait > MAX_WAIT or time.monotonic() + wait >= (deadline or float("inf")): raise
         sleep(wait)
 
 # -- Transport ---------------------------------------------------------------------------------
