@@ -316,10 +316,10 @@ def iter_sse(lines: "Iterable[str]") -> "Iterator[Tuple[str, str]]":
     """Yield (event, data) from lines, with or without their ends. By the standard, but for the end:
     there no blank line is needed. https://html.spec.whatwg.org/multipage/server-sent-events.html"""
     data: List[str] = []
-    event, ends, cut = "", False, False
+    event, ends = "", False
     for line in lines:
         text = line.rstrip("\r\n")
-        cut, ends = text == line, ends or text != line
+        ends = ends or text != line
         field, _, value = text.lstrip("\ufeff").partition(":")
         value = value[value.startswith(" ") :]
         if field == "data": data.append(value)
@@ -327,7 +327,7 @@ def iter_sse(lines: "Iterable[str]") -> "Iterator[Tuple[str, str]]":
         elif not text:
             if data: yield event or "message", "\n".join(data)
             event, data = "", []
-    if data and not (cut and ends): yield event or "message", "\n".join(data)
+    if data and not (ends and text == line): yield event or "message", "\n".join(data)
 
 def _event(text: str) -> "List[str]":
     """The data of one event; what looks like JSON or HTML goes to its reader as it is."""
