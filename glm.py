@@ -1055,14 +1055,14 @@ def _method(name: str, verb: str, path: str, kind: str = "json") -> Any:
         if (found is None) == bool(hole):
             raise TypeError(f"{name}: takes {hole or 'nothing'}, and fields by name")
         if str(found) in ("", ".", ".."): raise GLMValueError(f"{name}: {hole} names nothing")
-        where = path.format(**{hole: quote(str(found), "")})
         fields = {key: value for key, value in fields.items() if value is not None}
         files = {"file": fields.pop("file", None)} if kind == "form" else None
         fields.update(extra_body or {})
         reply = "stream" if fields.get("stream") else kind.replace("form", "json")
-        given = {"body" if verb == "POST" else "query": fields or None}
-        return self._client.request(verb, where, files=files, reply=reply, timeout=timeout,
-                                    extra_headers=extra_headers, **given)
+        return self._client.request(
+            verb, path.format(**{hole: quote(str(found), "")}), files=files, reply=reply,
+            **{"body" if verb == "POST" else "query": fields or None},
+            timeout=timeout, extra_headers=extra_headers)
 
     method.__name__, method.__qualname__ = name.rpartition(".")[2], name
     method.__doc__ = f"{verb} {path}: {hole + ', ' * bool(hole)}its fields by name."
