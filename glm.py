@@ -23,7 +23,7 @@ TYPE_CHECKING = False  # a checker takes this name for True; typing costs 5 ms
 if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any, Callable, Dict, Iterable, Iterator, List, Literal, Mapping
-    from typing import Optional, Tuple, Union, overload
+    from typing import Optional, Tuple, overload
 else:
     Any = object
 __version__ = "1.0.0"
@@ -112,7 +112,7 @@ ADVICE = {  # by exit code, or by business code where there is more to say
     "1308": "wait for the stated time, or use a pay-as-you-go key",
 }
 
-def explain(code: "Union[str, int]") -> str:
+def explain(code: "str | int") -> str:
     """Say in Chinese and English what a business code means, if it is retried, what to do."""
     row = ERROR_CODES.get(str(code))
     if row is None: return f"{code}: not a known code; the HTTP status decides"
