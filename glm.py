@@ -429,16 +429,14 @@ def retry(call: "Callable[[], Any]", *, max_retries: int = 3, deadline: "Optiona
 
 def _listed(host: str, port: int, entries: str) -> bool:
     """Whether NO_PROXY names the host: a suffix, host:port, *, an address or a CIDR block."""
-    import ipaddress
-    import re
-    for entry in entries.replace(",", " ").lower().split():
-        try:
-            network = ipaddress.ip_network(entry.strip("[]"), False)
-            if ipaddress.ip_address(host) in network: return True
+    from ipaddress import ip_address, ip_network
+    from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
+    for entry in entries.replace(",", " ").split():
+        try: found = ip_address(host) in ip_network(entry.strip("[]"), False)
         except ValueError:
-            name, number = re.findall(r"^[*.\[]*(.*?)[\].]*(?::(\d+))?$", entry)[0]
-            found = entry == "*" or (name and f".{host}".endswith("." + name))
-            if found and number in ("", str(port)): return True
+            name = entry.lstrip("*") or "*"
+            found = proxy_bypass_environment(f"{host}:{port}", {"no": name})
+        if found: return True
     return False
 
 def choose_proxy(scheme: str, host: str, port: int, proxy: Any = None) -> Any:
