@@ -545,13 +545,13 @@ class _Response:
     """
     def __init__(self, wire: _Wire, method: str, pool: "List[_Wire]") -> None:
         import re
-        self.wire, self.pool, self.data, self.status, self.over = wire, pool, b"", 0, False
-        self.body: Any = None
-        while self.status < 200:  # 100 Continue and the like may come first
+        self.wire: Any = wire
+        self.pool, self.data, self.code = pool, b"", 0
+        while self.code < 200:  # 100 Continue and the like may come first
             first, *lines = self.head().split("\n")
             found = re.match(r"HTTP/1\.\d (\d{3})\b", first)
             if not found: raise ConnectionError(f"no HTTP/1.1: {first[:40]!r}")
-            self.status = int(found.group(1))
+            self.code = int(found.group(1))
             self.headers: Dict[str, str] = {}
             for line in lines:
                 name, _, value = line.partition(":")
@@ -561,7 +561,7 @@ class _Response:
                     raise ConnectionError(f"an empty or a second {name} header")
         coding = self.headers.get("transfer-encoding", "").lower()
         length = "" if coding else self.headers.get("content-length", "")
-        if method in ("HEAD", "CONNECT") or self.status in (204, 304): coding, length = "", "0"
+        if method in ("HEAD", "CONNECT") or self.code in (204, 304): coding, length = "", "0"
         if coding not in ("", "chunked") or not (length or "0").isdecimal():
             raise ConnectionError(f"unknown framing: {coding[:40]} {length}")
         self.chunked, self.size = coding, length
@@ -593,7 +593,6 @@ class _Response:
             left -= len(block)
             yield block
         if left and self.size: raise ConnectionError("the reply is cut")
-        self.over = True
 
     def chunks(self) -> "Iterator[bytes]":
         """A chunked body: all the whole and begun chunks of a read are one block."""
@@ -617,21 +616,17 @@ class _Response:
             if size: self.more()
         self.data = b"\n" + self.data
         self.head()  # trailers
-        self.over = True
 
-    def read1(self, size: int) -> bytes:
-        """The next block of the body, b"" at its end; what ends before that raises."""
-        if self.body is None: self.body = self.chunks() if self.chunked else self.plain()
-        return next(self.body, b"")
-
-    def close(self) -> None:
-        """Keep the connection if the reply was read to its end, else close it."""
-        self.body = None  # else they hold each other until a collection
-        wire = self.__dict__.pop("wire", None)  # atomic: two threads may close
-        if wire and self.over and self.kept and not self.data:
+    def blocks(self) -> "Iterator[bytes]":
+        """The body; one that is cut raises. After its end the connection is for other calls."""
+        yield from self.chunks() if self.chunked else self.plain()
+        if self.kept and not self.data:
+            wire, self.wire = self.wire, None  # first: close and stop have to leave it alone
             wire.since = time.monotonic()
             self.pool.append(wire)
-        elif wire: wire.hang_up()
+
+    def close(self) -> None:
+        if self.wire: self.wire.hang_up()
 
     def stop(self) -> None:
         """End the wait of another thread for data: shutdown wakes it, where close would not."""
@@ -712,10 +707,10 @@ class _KeepAlive:
             if self.tls and self.route:
                 name = f"{self.host if ':' not in self.host else '[' + self.host + ']'}:{self.port}"
                 reply = self.exchange(wire, "CONNECT", name, {"Host": name, **self.route[2]})
-                if reply.status != 200:
+                if reply.code != 200:
                     raise APIConnectionError(
-                        f"CONNECT refused: HTTP {reply.status} [{request.where}]",
-                        status_code=reply.status, retryable=reply.status >= 500)
+                        f"CONNECT refused: HTTP {reply.code} [{request.where}]",
+                        status_code=reply.code, retryable=reply.code >= 500)
             if self.tls:
                 wire.sock.settimeout(wire.deadline.left())
                 wire.sock = context.wrap_socket(wire.sock, server_hostname=self.host,
@@ -761,17 +756,17 @@ class _Reply:
     """One reply: its head and its body, read once."""
     def __init__(self, response: Any, request: Any) -> None:
         self.response, self.request, self.headers = response, request, response.headers
-        self.status: int = getattr(response, "status", None) or response.code
+        self.status: int = response.code
 
     def blocks(self, cut: Any = APIConnectionError, cap: float = MAX_REPLY) -> "Iterator[bytes]":
         """Yield the body as it comes; one that is cut short raises the class cut."""
         response, size = self.response, 0
-        read = getattr(response, "read1", None) or response.read
+        pull = getattr(response, "blocks", lambda: iter(lambda: response.read1(65536), b""))
         coding = self.headers.get("content-encoding") or "identity"
         try:
             if coding != "identity":
                 raise APIResponseValidationError(f"the reply is packed as {coding:.40}, unasked")
-            for block in iter(lambda: read(65536), b""):
+            for block in pull():
                 size += len(block)
                 if size > cap: raise APIResponseValidationError("the reply is over 256 MB")
                 yield block
