@@ -643,12 +643,12 @@ class _KeepAlive:
         self.tls, self.host = parts.scheme == "https", parts.hostname or ""
         self.port = parts.port or (443 if self.tls else 80)
         self.proxy, self.ca_file, self.pid = proxy, ca_file, 0
+        self.kept: List[_Wire] = []  # append and pop need no lock
         self.trust: Any = (None, False)  # the TLS context, and whether it is the quick one
 
     def add_parent(self, parent: Any) -> None: pass
     def close(self) -> None:
-        if self.pid != os.getpid(): return  # they are the parent's
-        for wire in iter(self.idle, None): wire.hang_up()
+        for wire in self.kept: wire.hang_up()  # in a fork the parent's stay open
 
     def idle(self) -> "Optional[_Wire]":
         """Take a kept connection that is young, and silent since its reply: the caller's alone."""
@@ -667,8 +667,7 @@ class _KeepAlive:
         """Send a request; its connection goes with the reply, which gives it back."""
         if self.pid != os.getpid():  # a fork's sockets are its parent's
             self.route = choose_proxy(request.type, self.host, self.port, self.proxy)
-            self.kept: List[_Wire] = []  # append and pop need no lock
-            self.pid = os.getpid()  # last, for other threads
+            self.kept, self.pid = [], os.getpid()  # the process last, for other threads
         target, headers = request.selector, {"Host": request.host, **request.unredirected_hdrs}
         if self.route:
             request.where += self.route[3]
