@@ -528,11 +528,6 @@ class _Wire:
         self.heard = self.heard or bool(data)
         return data
 
-    def send(self, data: Any) -> None:
-        for start in range(0, len(data), 16384):  # one TLS record: each send has its own timeout
-            self.sock.settimeout(self.deadline.left())
-            self.sock.sendall(data[start : start + 16384])
-
     def hang_up(self) -> None:
         if self.sock: self.sock.close()
 
@@ -688,10 +683,11 @@ class _KeepAlive:
         size = {} if body is None else {"Content-Length": str(len(body))}
         lines = map(": ".join, {**headers, "Accept-Encoding": "identity", **size}.items())
         head = "\r\n".join([f"{method} {target} HTTP/1.1", *lines, "\r\n"]).encode("latin-1")
-        body, pool = body or b"", self.kept
+        data, pool = memoryview(head + (body or b"")), self.kept
         try:
-            wire.send(head + body[:16384])
-            wire.send(memoryview(body)[16384:])
+            for start in range(0, len(data), 16384):  # a TLS record: each has its own timeout
+                wire.sock.settimeout(wire.deadline.left())
+                wire.sock.sendall(data[start : start + 16384])
         except ConnectionError: pool = []  # a refusal may have come before the end of the request
         return _Response(wire, method, pool)
 
