@@ -499,7 +499,7 @@ def _tls_context(ca_file: "Optional[str]", quick: bool) -> "Tuple[Any, bool]":
 class _Wire:
     """A connection, whose sends and recvs wait at most what the deadline of its call has left."""
     sock: Any = None
-    heard, since, size = False, 0.0, 0
+    heard = size = 0
 
     def __init__(self, host: str, port: int, deadline: _Deadline) -> None:
         """Connect to the first address of the host that answers: each has its share of time."""
@@ -525,7 +525,7 @@ class _Wire:
         if self.size: data: bytes = self.sock.recv(self.size)
         else: data = bytes(self.buffer[: self.sock.recv_into(self.buffer)])
         self.size = 65536 if len(data) >= 4096 else 0
-        self.heard = self.heard or bool(data)
+        self.heard += len(data)
         return data
 
     def hang_up(self) -> None:
@@ -538,7 +538,7 @@ class _Response:
 
     http.client's own spends a third of a call in email.parser, and takes a cut head for whole.
     """
-    def __init__(self, wire: _Wire, method: str, pool: "List[_Wire]") -> None:
+    def __init__(self, wire: _Wire, method: str, pool: "List[Any]") -> None:
         import re
         self.wire: Any = wire
         self.pool, self.data, self.code = pool, b"", 0
@@ -617,8 +617,7 @@ class _Response:
         yield from self.chunks() if self.chunked else self.plain()
         if self.kept and not self.data:
             wire, self.wire = self.wire, None  # first: close and stop have to leave it alone
-            wire.since = time.monotonic()
-            self.pool.append(wire)
+            self.pool.append((wire, time.monotonic()))
 
     def close(self) -> None:
         if self.wire: self.wire.hang_up()
@@ -638,24 +637,24 @@ class _KeepAlive:
         self.tls, self.host = parts.scheme == "https", parts.hostname or ""
         self.port = parts.port or (443 if self.tls else 80)
         self.proxy, self.ca_file, self.pid = proxy, ca_file, 0
-        self.kept: List[_Wire] = []  # append and pop need no lock
+        self.kept: List[Any] = []  # wires, and since when; append and pop need no lock
         self.trust: Any = (None, False)  # the TLS context, and whether it is the quick one
 
     def add_parent(self, parent: Any) -> None: pass
     def close(self) -> None:
-        for wire in self.kept: wire.hang_up()  # in a fork the parent's stay open
+        for wire, _ in self.kept: wire.hang_up()  # in a fork the parent's stay open
 
-    def idle(self) -> "Optional[_Wire]":
+    def idle(self) -> Any:
         """Take a kept connection that is young, and silent since its reply: the caller's alone."""
         while True:
-            try: wire = self.kept.pop()
+            try: wire, since = self.kept.pop()
             except IndexError: return None
             try:
                 wire.sock.settimeout(0)
                 wire.sock.recv(1)
             except OSError as error:
                 silent = type(error).__name__ in ("BlockingIOError", "SSLWantReadError")
-                if silent and time.monotonic() - wire.since < IDLE: return wire
+                if silent and time.monotonic() - since < IDLE: return wire
             wire.hang_up()
 
     def http_open(self, request: Any) -> Any:
@@ -669,7 +668,7 @@ class _KeepAlive:
             if not self.tls: target, headers = request.full_url, {**headers, **self.route[2]}
         for kept in (self.idle(), None):
             wire = kept or self.connect(request)
-            request.phase, wire.deadline, wire.heard = "read", request.deadline, False
+            request.phase, wire.deadline, wire.heard = "read", request.deadline, 0
             try: return self.exchange(wire, request.get_method(), target, headers, request.data)
             except BaseException as error:
                 wire.hang_up()  # one that died while it was idle is replaced, by a new one
