@@ -780,7 +780,7 @@ class _Reply:
         text = self.text()
         try: body = _decode(text) if text or self.status != 204 else Record()
         except ValueError: raise self.invalid("not JSON", text) from None
-        if _find_error(body): raise self.error(body)
+        if _find_error(body): raise self.error(text)
         return body
 
     def completion(self) -> Any:
@@ -800,11 +800,11 @@ class _Reply:
         shown = f"HTTP {self.status}, but {what}: {text!r} [{self.request.where}]"
         return APIResponseValidationError(shown, status_code=self.status, body=text)
 
-    def error(self, body: Any = None) -> GLMError:
+    def error(self, text: "Optional[str]" = None) -> GLMError:
         """What the server said, as the error of its business code, else of its HTTP status."""
         try:
-            if body is None: body = _hide(self.request, self.text().strip())
-            if isinstance(body, str): body = _decode(body)
+            body: Any = _hide(self.request, self.text() if text is None else text)
+            body = _decode(body)
         except ValueError: pass
         except APIResponseError as problem: body = str(problem)
         body = _decode(_hide(self.request, _encode(body).decode()))  # it may be spelled in escapes
@@ -894,7 +894,7 @@ class Stream:
             names = [*chunk]
             if names != self._names or "usage" in chunk:  # most events are like the one before
                 plain = "choices" in names and "error" not in names
-                if not plain and _find_error(chunk): raise self._reply.error(chunk)
+                if not plain and _find_error(chunk): raise self._reply.error(data)
                 self._head.update({name: chunk[name] for name in names if chunk[name] is not None})
                 self._names = names if plain else []
             for choice in get(chunk, "choices") or ():
