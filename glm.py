@@ -571,11 +571,8 @@ class _Response:
     def head(self) -> str:
         """What comes before the next blank line."""
         import re
-        while True:
-            found = re.search(b"\r?\n\r?\n", self.data)
-            if found: break
-            self.more()
-        head, self.data = self.data[: found.start()], self.data[found.end() :]
+        while not re.search(b"\n\r?\n", self.data): self.more()
+        head, self.data = re.split(b"\n\r?\n", self.data, maxsplit=1)
         return head.decode("latin-1")
 
     def plain(self) -> "Iterator[bytes]":
@@ -729,7 +726,6 @@ def _hide(request: Any, text: str) -> str:
 
 def _connection_error(error: Any, request: Any, cut: Any = APIConnectionError) -> GLMError:
     """What the network did, as an error that says in which phase, to whom and through what."""
-    from socket import gaierror
     if isinstance(getattr(error, "reason", None), OSError): error = error.reason  # of URLError
     if _late(error):
         limit = "total" if request.deadline.end <= time.monotonic() + 0.001 else request.phase
@@ -737,7 +733,7 @@ def _connection_error(error: Any, request: Any, cut: Any = APIConnectionError) -
     kind = type(error).__name__
     text = _hide(request, f"{kind}: {getattr(error, 'verify_message', '') or error}")
     where = f" [{request.phase}, {request.where}]"
-    if isinstance(error, gaierror): return APIConnectionError("no such host name: " + text + where)
+    if kind == "gaierror": return APIConnectionError("no such host name: " + text + where)
     if kind[:3] in ("SSL", "Cer") and "certificate" in text.lower():  # 3.6: CertificateError
         advice = "if you trust its issuer, name the issuer's file: ca_file= or REQUESTS_CA_BUNDLE"
         return APIConnectionError(f"TLS certificate refused: {text}; {advice}{where}")
