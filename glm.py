@@ -475,9 +475,7 @@ def _tls_context(ca_file: "Optional[str]", quick: bool) -> "Tuple[Any, bool]":
     quick: those of a folder alone, if there is one whose names are hashes, since a bundle takes
     20 ms to read. Returns the context, and whether it is a quick one.
     """
-    try: import ssl
-    except ImportError:
-        raise APIConnectionError("this Python has no ssl module: only http:// works") from None
+    import ssl
     name = "ca_file" if ca_file else "REQUESTS_CA_BUNDLE"
     bundle = ca_file or os.environ.get(name)
     for what, path in ((name, bundle), ("SSL_CERT_FILE", os.environ.get("SSL_CERT_FILE"))):
@@ -737,8 +735,7 @@ def _connection_error(error: Any, request: Any, cut: Any = APIConnectionError) -
     if kind[:3] in ("SSL", "Cer") and "certificate" in text.lower():  # 3.6: CertificateError
         advice = "if you trust its issuer, name the issuer's file: ca_file= or REQUESTS_CA_BUNDLE"
         return APIConnectionError(f"TLS certificate refused: {text}; {advice}{where}")
-    lasting = request.phase == "connect" and kind[:3] == "SSL" and "EOF" not in text
-    return cut(text + where, retryable=not lasting)  # type: ignore[no-any-return]
+    return cut(text + where, retryable=True)  # type: ignore[no-any-return]
 
 # -- Replies -----------------------------------------------------------------------------------
 
