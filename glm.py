@@ -913,8 +913,8 @@ class Stream:
             kept, pieces = calls.setdefault(key, (Record(function=Record()), []))
             pieces.append(given.get("arguments", ""))
             for old, new in ((kept.function, given), (kept, call)):
-                names = (name for name in new if name != "index" and not old.get(name))
-                old.update({name: new[name] for name in names if new[name]})
+                old.update({name: value for name, value in new.items()
+                            if value and name != "index" and not old.get(name)})
         if choice.get("finish_reason") == "network_error":
             raise StreamInterruptedError(BROKEN, retryable=True)
         answer["end"] = choice.get("finish_reason") or answer["end"]
