@@ -588,20 +588,19 @@ class _Response:
         """A chunked body: all the whole and begun chunks of a read are one block."""
         import re
         match = re.compile(rb"\r?\n([0-9a-fA-F]+)[ \t]*(?:;[^\n]*)?\r?\n").match
-        left, size = 0, 1  # bytes of the chunk to come
+        end, size = 0, 1  # where in data the chunk ends that is being read
         self.data = b"\r\n" + self.data  # which ends the chunk before each other size
         while size:
             parts, data, at = [], self.data, 0
             while size:
-                parts.append(data[at : at + left])
-                at, left = at + len(parts[-1]), left - len(parts[-1])
-                found = None if left else match(data, at)
+                parts.append(data[at:end])
+                found = match(data, end)
                 if not found: break
-                size = left = int(found.group(1), 16)
-                at = found.end()
-            self.data, block = data[at:], b"".join(parts)
+                at, size = found.end(), int(found.group(1), 16)
+                end = at + size
+            self.data, end, block = data[end:], max(0, end - len(data)), b"".join(parts)
             if block: yield block
-            if size and not left and b"\n" in self.data[2:]:
+            if size and not end and b"\n" in self.data[2:]:
                 raise ConnectionError(f"no chunk: {self.data[:40]!r}")
             if size: self.more()
         self.data = b"\n" + self.data
