@@ -648,8 +648,7 @@ class _KeepAlive:
                 wire.sock.recv(1)
             except OSError as error:
                 silent = type(error).__name__ in ("BlockingIOError", "SSLWantReadError")
-                if silent and time.monotonic() - since < IDLE: return wire
-            wire.hang_up()
+                if silent and time.monotonic() - since < IDLE: return wire  # else it closes
 
     def http_open(self, request: Any) -> Any:
         """Send a request; its connection goes with the reply, which gives it back."""
@@ -731,7 +730,7 @@ def _connection_error(error: Any, request: Any, cut: Any = APIConnectionError) -
     text = _hide(request, f"{kind}: {getattr(error, 'verify_message', '') or error}")
     where = f" [{request.phase}, {request.where}]"
     if kind == "gaierror": return APIConnectionError("no such host name: " + text + where)
-    if kind[:3] in ("SSL", "Cer") and "certificate" in text.lower():  # 3.6: CertificateError
+    if "certificate" in text.lower():  # in 3.6 an error without verify_message
         advice = "if you trust its issuer, name the issuer's file: ca_file= or REQUESTS_CA_BUNDLE"
         return APIConnectionError(f"TLS certificate refused: {text}; {advice}{where}")
     return cut(text + where, retryable=True)  # type: ignore[no-any-return]
