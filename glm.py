@@ -497,7 +497,7 @@ def _tls_context(ca_file: "Optional[str]", quick: bool) -> "Tuple[Any, bool]":
 class _Wire:
     """A connection, whose sends and recvs wait at most what the deadline of its call has left."""
     sock: Any = None
-    heard = size = 0
+    heard = 0  # bytes of the last read in a call
 
     def __init__(self, host: str, port: int, deadline: _Deadline) -> None:
         """Connect to the first address of the host that answers: each has its share of time."""
@@ -520,10 +520,9 @@ class _Wire:
 
     def recv(self) -> bytes:
         self.sock.settimeout(self.deadline.left())
-        if self.size: data: bytes = self.sock.recv(self.size)
+        if self.heard >= 4096: data: bytes = self.sock.recv(65536)
         else: data = bytes(self.buffer[: self.sock.recv_into(self.buffer)])
-        self.size = 65536 if len(data) >= 4096 else 0
-        self.heard += len(data)
+        self.heard = len(data) or self.heard
         return data
 
     def hang_up(self) -> None:
