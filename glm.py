@@ -609,16 +609,11 @@ class _Response:
         """The body; one that is cut raises. After its end the connection is for other calls."""
         yield from self.chunks() if self.chunked else self.plain()
         if self.kept and not self.data:
-            wire, self.wire = self.wire, None  # first: close and stop have to leave it alone
+            wire, self.wire = self.wire, None  # first: a Stream's close has to leave it alone
             self.pool.append((wire, time.monotonic()))
 
     def close(self) -> None:
         if self.wire: self.wire.hang_up()
-
-    def stop(self) -> None:
-        """End the wait of another thread for data: shutdown wakes it, where close would not."""
-        try: self.wire.sock.shutdown(2)
-        except (AttributeError, OSError): pass  # it is over
 
 class _KeepAlive:
     """The only handler of our urllib opener: no redirects, no file:, and connections are kept."""
@@ -876,7 +871,9 @@ class Stream:
         """Close the connection, if the stream is not over."""
         self._over, self._data = True, ()
         try: self._blocks.close()
-        except ValueError: getattr(self._reply.response, "stop", self._reply.response.close)()
+        except ValueError:  # another thread waits for data: this wakes it, where close would not
+            try: self._reply.response.wire.sock.shutdown(2)
+            except (AttributeError, OSError): pass  # it is over, or not ours to wake
 
     def _add(self, data: str, get: Any = dict.get) -> Chunk:  # a Record's own takes twice as long
         try:
