@@ -409,16 +409,14 @@ def retry(call: "Callable[[], Any]", *, max_retries: int = 3, deadline: "Optiona
 
 def _listed(host: str, port: int, entries: str) -> bool:
     """Whether NO_PROXY names the host: a suffix, host:port, *, an address or a CIDR block."""
-    import ipaddress
-    import re
-    for entry in entries.replace(",", " ").lower().split():
-        try:
-            network = ipaddress.ip_network(entry.strip("[]"), False)
-            if ipaddress.ip_address(host) in network: return True
+    from ipaddress import ip_address, ip_network
+    from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
+    for entry in entries.replace(",", " ").split():
+        try: found = ip_address(host) in ip_network(entry.strip("[]"), False)
         except ValueError:
-            name, number = re.findall(r"^[*.\[]*(.*?)[\].]*(?::(\d+))?$", entry)[0]
-            found = entry == "*" or (name and f".{host}".endswith("." + name))
-            if found and number in ("", str(port)): return True
+            name = entry.lstrip("*") or "*"
+            found = proxy_bypass_environment(f"{host}:{port}", {"no": name})
+        if found: return True
     return False
 
 def choose_proxy(scheme: str, host: str, port: int, proxy: Any = None) -> Any:
@@ -457,9 +455,7 @@ def _tls_context(ca_file: "Optional[str]", quick: bool) -> "Tuple[Any, bool]":
     quick: those of a folder alone, if there is one whose names are hashes, since a bundle takes
     20 ms to read. Returns the context, and whether it is a quick one.
     """
-    try: import ssl
-    except ImportError:
-        raise APIConnectionError("this Python has no ssl module: only http:// works") from None
+    import ssl
     name = "ca_file" if ca_file else "REQUESTS_CA_BUNDLE"
     bundle = ca_file or os.environ.get(name)
     for what, path in ((name, bundle), ("SSL_CERT_FILE", os.environ.get("SSL_CERT_FILE"))):
@@ -481,7 +477,7 @@ def _tls_context(ca_file: "Optional[str]", quick: bool) -> "Tuple[Any, bool]":
 class _Wire:
     """A connection, whose sends and recvs wait at most what the deadline of its call has left."""
     sock: Any = None
-    heard, since, size = False, 0.0, 0
+    heard = 0  # bytes of the last read in a call
 
     def __init__(self, host: str, port: int, deadline: _Deadline) -> None:
         """Connect to the first address of the host that answers: each has its share of time."""
@@ -504,16 +500,10 @@ class _Wire:
 
     def recv(self) -> bytes:
         self.sock.settimeout(self.deadline.left())
-        if self.size: data: bytes = self.sock.recv(self.size)
+        if self.heard >= 4096: data: bytes = self.sock.recv(65536)
         else: data = bytes(self.buffer[: self.sock.recv_into(self.buffer)])
-        self.size = 65536 if len(data) >= 4096 else 0
-        self.heard = self.heard or bool(data)
+        self.heard = len(data) or self.heard
         return data
-
-    def send(self, data: Any) -> None:
-        for start in range(0, len(data), 16384):  # one TLS record: each send has its own timeout
-            self.sock.settimeout(self.deadline.left())
-            self.sock.sendall(data[start : start + 16384])
 
     def hang_up(self) -> None:
         if self.sock: self.sock.close()
@@ -525,15 +515,15 @@ class _Response:
 
     http.client's own spends a third of a call in email.parser, and takes a cut head for whole.
     """
-    def __init__(self, wire: _Wire, method: str, pool: "List[_Wire]") -> None:
+    def __init__(self, wire: _Wire, method: str, pool: "List[Any]") -> None:
         import re
-        self.wire, self.pool, self.data, self.status, self.over = wire, pool, b"", 0, False
-        self.body: Any = None
-        while self.status < 200:  # 100 Continue and the like may come first
+        self.wire: Any = wire
+        self.pool, self.data, self.code = pool, b"", 0
+        while self.code < 200:  # 100 Continue and the like may come first
             first, *lines = self.head().split("\n")
             found = re.match(r"HTTP/1\.\d (\d{3})\b", first)
             if not found: raise ConnectionError(f"no HTTP/1.1: {first[:40]!r}")
-            self.status = int(found.group(1))
+            self.code = int(found.group(1))
             self.headers: Dict[str, str] = {}
             for line in lines:
                 name, _, value = line.partition(":")
@@ -543,7 +533,7 @@ class _Response:
                     raise ConnectionError(f"an empty or a second {name} header")
         coding = self.headers.get("transfer-encoding", "").lower()
         length = "" if coding else self.headers.get("content-length", "")
-        if method in ("HEAD", "CONNECT") or self.status in (204, 304): coding, length = "", "0"
+        if method in ("HEAD", "CONNECT") or self.code in (204, 304): coding, length = "", "0"
         if coding not in ("", "chunked") or not (length or "0").isdecimal():
             raise ConnectionError(f"unknown framing: {coding[:40]} {length}")
         self.chunked, self.size = coding, length
@@ -558,11 +548,8 @@ class _Response:
     def head(self) -> str:
         """What comes before the next blank line."""
         import re
-        while True:
-            found = re.search(b"\r?\n\r?\n", self.data)
-            if found: break
-            self.more()
-        head, self.data = self.data[: found.start()], self.data[found.end() :]
+        while not re.search(b"\n\r?\n", self.data): self.more()
+        head, self.data = re.split(b"\n\r?\n", self.data, maxsplit=1)
         return head.decode("latin-1")
 
     def plain(self) -> "Iterator[bytes]":
@@ -575,50 +562,38 @@ class _Response:
             left -= len(block)
             yield block
         if left and self.size: raise ConnectionError("the reply is cut")
-        self.over = True
 
     def chunks(self) -> "Iterator[bytes]":
         """A chunked body: all the whole and begun chunks of a read are one block."""
         import re
         match = re.compile(rb"\r?\n([0-9a-fA-F]+)[ \t]*(?:;[^\n]*)?\r?\n").match
-        left, size = 0, 1  # bytes of the chunk to come
+        end, size = 0, 1  # where in data the chunk ends that is being read
         self.data = b"\r\n" + self.data  # which ends the chunk before each other size
         while size:
             parts, data, at = [], self.data, 0
             while size:
-                parts.append(data[at : at + left])
-                at, left = at + len(parts[-1]), left - len(parts[-1])
-                found = None if left else match(data, at)
+                parts.append(data[at:end])
+                found = match(data, end)
                 if not found: break
-                size = left = int(found.group(1), 16)
-                at = found.end()
-            self.data, block = data[at:], b"".join(parts)
+                at, size = found.end(), int(found.group(1), 16)
+                end = at + size
+            self.data, end, block = data[end:], max(0, end - len(data)), b"".join(parts)
             if block: yield block
-            if size and not left and b"\n" in self.data[2:]:
+            if size and not end and b"\n" in self.data[2:]:
                 raise ConnectionError(f"no chunk: {self.data[:40]!r}")
             if size: self.more()
         self.data = b"\n" + self.data
         self.head()  # trailers
-        self.over = True
 
-    def read1(self, size: int) -> bytes:
-        """The next block of the body, b"" at its end; what ends before that raises."""
-        if self.body is None: self.body = self.chunks() if self.chunked else self.plain()
-        return next(self.body, b"")
+    def blocks(self) -> "Iterator[bytes]":
+        """The body; one that is cut raises. After its end the connection is for other calls."""
+        yield from self.chunks() if self.chunked else self.plain()
+        if self.kept and not self.data:
+            wire, self.wire = self.wire, None  # first: a Stream's close has to leave it alone
+            self.pool.append((wire, time.monotonic()))
 
     def close(self) -> None:
-        """Keep the connection if the reply was read to its end, else close it."""
-        self.body = None  # else they hold each other until a collection
-        wire = self.__dict__.pop("wire", None)  # atomic: two threads may close
-        if wire and self.over and self.kept and not self.data:
-            wire.since = time.monotonic()
-            self.pool.append(wire)
-        elif wire: wire.hang_up()
-
-    def stop(self) -> None:
-        """End the wait of another thread for data: shutdown wakes it, where close would not."""
-        try: self.wire.sock.shutdown(2)
-        except (AttributeError, OSError): pass  # it is over
+        if self.wire: self.wire.hang_up()
 
 class _KeepAlive:
     """The only handler of our urllib opener: no redirects, no file:, and connections are kept."""
@@ -630,39 +605,37 @@ class _KeepAlive:
         self.tls, self.host = parts.scheme == "https", parts.hostname or ""
         self.port = parts.port or (443 if self.tls else 80)
         self.proxy, self.ca_file, self.pid = proxy, ca_file, 0
+        self.kept: List[Any] = []  # wires, and since when; append and pop need no lock
         self.trust: Any = (None, False)  # the TLS context, and whether it is the quick one
 
     def add_parent(self, parent: Any) -> None: pass
     def close(self) -> None:
-        if self.pid != os.getpid(): return  # they are the parent's
-        for wire in iter(self.idle, None): wire.hang_up()
+        for wire, _ in self.kept: wire.hang_up()  # in a fork the parent's stay open
 
-    def idle(self) -> "Optional[_Wire]":
+    def idle(self) -> Any:
         """Take a kept connection that is young, and silent since its reply: the caller's alone."""
         while True:
-            try: wire = self.kept.pop()
+            try: wire, since = self.kept.pop()
             except IndexError: return None
             try:
                 wire.sock.settimeout(0)
                 wire.sock.recv(1)
             except OSError as error:
                 silent = type(error).__name__ in ("BlockingIOError", "SSLWantReadError")
-                if silent and time.monotonic() - wire.since < IDLE: return wire
-            wire.hang_up()
+                if silent and time.monotonic() - since < IDLE: return wire  # else it closes
 
     def http_open(self, request: Any) -> Any:
         """Send a request; its connection goes with the reply, which gives it back."""
         if self.pid != os.getpid():  # a fork's sockets are its parent's
             self.route = choose_proxy(request.type, self.host, self.port, self.proxy)
-            self.kept: List[_Wire] = []  # append and pop need no lock
-            self.pid = os.getpid()  # last, for other threads
+            self.kept, self.pid = [], os.getpid()  # the process last, for other threads
         target, headers = request.selector, {"Host": request.host, **request.unredirected_hdrs}
         if self.route:
             request.where += self.route[3]
             if not self.tls: target, headers = request.full_url, {**headers, **self.route[2]}
         for kept in (self.idle(), None):
             wire = kept or self.connect(request)
-            request.phase, wire.deadline, wire.heard = "read", request.deadline, False
+            request.phase, wire.deadline, wire.heard = "read", request.deadline, 0
             try: return self.exchange(wire, request.get_method(), target, headers, request.data)
             except BaseException as error:
                 wire.hang_up()  # one that died while it was idle is replaced, by a new one
@@ -676,10 +649,11 @@ class _KeepAlive:
         size = {} if body is None else {"Content-Length": str(len(body))}
         lines = map(": ".join, {**headers, "Accept-Encoding": "identity", **size}.items())
         head = "\r\n".join([f"{method} {target} HTTP/1.1", *lines, "\r\n"]).encode("latin-1")
-        body, pool = body or b"", self.kept
+        data, pool = memoryview(head + (body or b"")), self.kept
         try:
-            wire.send(head + body[:16384])
-            wire.send(memoryview(body)[16384:])
+            for start in range(0, len(data), 16384):  # a TLS record: each has its own timeout
+                wire.sock.settimeout(wire.deadline.left())
+                wire.sock.sendall(data[start : start + 16384])
         except ConnectionError: pool = []  # a refusal may have come before the end of the request
         return _Response(wire, method, pool)
 
@@ -694,10 +668,10 @@ class _KeepAlive:
             if self.tls and self.route:
                 name = f"{self.host if ':' not in self.host else '[' + self.host + ']'}:{self.port}"
                 reply = self.exchange(wire, "CONNECT", name, {"Host": name, **self.route[2]})
-                if reply.status != 200:
+                if reply.code != 200:
                     raise APIConnectionError(
-                        f"CONNECT refused: HTTP {reply.status} [{request.where}]",
-                        status_code=reply.status, retryable=reply.status >= 500)
+                        f"CONNECT refused: HTTP {reply.code} [{request.where}]",
+                        status_code=reply.code, retryable=reply.code >= 500)
             if self.tls:
                 wire.sock.settimeout(wire.deadline.left())
                 wire.sock = context.wrap_socket(wire.sock, server_hostname=self.host,
@@ -722,7 +696,6 @@ def _hide(request: Any, text: str) -> str:
 
 def _connection_error(error: Any, request: Any, cut: Any = APIConnectionError) -> GLMError:
     """What the network did, as an error that says in which phase, to whom and through what."""
-    from socket import gaierror
     if isinstance(getattr(error, "reason", None), OSError): error = error.reason  # of URLError
     if _late(error):
         limit = "total" if request.deadline.end <= time.monotonic() + 0.001 else request.phase
@@ -730,12 +703,11 @@ def _connection_error(error: Any, request: Any, cut: Any = APIConnectionError) -
     kind = type(error).__name__
     text = _hide(request, f"{kind}: {getattr(error, 'verify_message', '') or error}")
     where = f" [{request.phase}, {request.where}]"
-    if isinstance(error, gaierror): return APIConnectionError("no such host name: " + text + where)
-    if kind[:3] in ("SSL", "Cer") and "certificate" in text.lower():  # 3.6: CertificateError
+    if kind == "gaierror": return APIConnectionError("no such host name: " + text + where)
+    if "certificate" in text.lower():  # in 3.6 an error without verify_message
         advice = "if you trust its issuer, name the issuer's file: ca_file= or REQUESTS_CA_BUNDLE"
         return APIConnectionError(f"TLS certificate refused: {text}; {advice}{where}")
-    lasting = request.phase == "connect" and kind[:3] == "SSL" and "EOF" not in text
-    return cut(text + where, retryable=not lasting)  # type: ignore[no-any-return]
+    return cut(text + where, retryable=True)  # type: ignore[no-any-return]
 
 # -- Replies -----------------------------------------------------------------------------------
 
@@ -743,17 +715,17 @@ class _Reply:
     """One reply: its head and its body, read once."""
     def __init__(self, response: Any, request: Any) -> None:
         self.response, self.request, self.headers = response, request, response.headers
-        self.status: int = getattr(response, "status", None) or response.code
+        self.status: int = response.code
 
     def blocks(self, cut: Any = APIConnectionError, cap: float = MAX_REPLY) -> "Iterator[bytes]":
         """Yield the body as it comes; one that is cut short raises the class cut."""
         response, size = self.response, 0
-        read = getattr(response, "read1", None) or response.read
+        pull = getattr(response, "blocks", lambda: iter(lambda: response.read1(65536), b""))
         coding = self.headers.get("content-encoding") or "identity"
         try:
             if coding != "identity":
                 raise APIResponseValidationError(f"the reply is packed as {coding:.40}, unasked")
-            for block in iter(lambda: read(65536), b""):
+            for block in pull():
                 size += len(block)
                 if size > cap: raise APIResponseValidationError("the reply is over 256 MB")
                 yield block
@@ -773,7 +745,7 @@ class _Reply:
         text = self.text()
         try: body = _decode(text) if text or self.status != 204 else Record()
         except ValueError: raise self.invalid("not JSON", text) from None
-        if _find_error(body): raise self.error(body)
+        if _find_error(body): raise self.error(text)
         return body
 
     def completion(self) -> Any:
@@ -793,11 +765,11 @@ class _Reply:
         shown = f"HTTP {self.status}, but {what}: {text!r} [{self.request.where}]"
         return APIResponseValidationError(shown, status_code=self.status, body=text)
 
-    def error(self, body: Any = None) -> GLMError:
+    def error(self, text: "Optional[str]" = None) -> GLMError:
         """What the server said, as the error of its business code, else of its HTTP status."""
         try:
-            if body is None: body = _hide(self.request, self.text().strip())
-            if isinstance(body, str): body = _decode(body)
+            body: Any = _hide(self.request, self.text() if text is None else text)
+            body = _decode(body)
         except ValueError: pass
         except APIResponseError as problem: body = str(problem)
         body = _decode(_hide(self.request, _encode(body).decode()))  # it may be spelled in escapes
@@ -879,7 +851,9 @@ class Stream:
         """Close the connection, if the stream is not over."""
         self._over, self._data = True, ()
         try: self._blocks.close()
-        except ValueError: getattr(self._reply.response, "stop", self._reply.response.close)()
+        except ValueError:  # another thread waits for data: this wakes it, where close would not
+            try: self._reply.response.wire.sock.shutdown(2)
+            except (AttributeError, OSError): pass  # it is over, or not ours to wake
 
     def _add(self, data: str, get: Any = dict.get) -> Chunk:  # a Record's own takes twice as long
         try:
@@ -887,7 +861,7 @@ class Stream:
             names = [*chunk]
             if names != self._names or "usage" in chunk:  # most events are like the one before
                 plain = "choices" in names and "error" not in names
-                if not plain and _find_error(chunk): raise self._reply.error(chunk)
+                if not plain and _find_error(chunk): raise self._reply.error(data)
                 self._head.update({name: chunk[name] for name in names if chunk[name] is not None})
                 self._names = names if plain else []
             for choice in get(chunk, "choices") or ():
@@ -913,8 +887,8 @@ class Stream:
             kept, pieces = calls.setdefault(key, (Record(function=Record()), []))
             pieces.append(given.get("arguments", ""))
             for old, new in ((kept.function, given), (kept, call)):
-                names = (name for name in new if name != "index" and not old.get(name))
-                old.update({name: new[name] for name in names if new[name]})
+                old.update({name: value for name, value in new.items()
+                            if value and name != "index" and not old.get(name)})
         if choice.get("finish_reason") == "network_error":
             raise StreamInterruptedError(BROKEN, retryable=True)
         answer["end"] = choice.get("finish_reason") or answer["end"]
