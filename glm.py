@@ -1176,13 +1176,12 @@ class GLM:
                  auth: "Optional[str]" = None, timeout: Any = TIMEOUT, max_retries: int = 3,
                  default_headers: "Optional[Mapping[str, str]]" = None, proxy: Any = None,
                  ca_file: "Optional[str]" = None, opener: Any = None) -> None:
-        api_key = api_key and _Secret(api_key)  # first: no frame may hold it bare
-        proxy = _Secret(proxy) if isinstance(proxy, str) else proxy  # with a password, maybe
-        base_url = base_url and _Secret(base_url)
+        # first: no frame may hold a secret bare, and a URL may have a password
+        api_key, base_url, proxy = (text and _Secret(text) for text in (api_key, base_url, proxy))
         default_headers = {name: _Secret(value) for name, value
                            in _mapping(default_headers, "default_headers").items()}
-        options = dict(locals())
-        try: self.__setstate__({name: options[name] for name in options if name != "self"})
+        options = {name: value for name, value in locals().items() if name != "self"}
+        try: self.__setstate__(options)
         except GLMError as error: raise error.with_traceback(None)  # noqa: B904  # as in _send
         self._check_key()
 
@@ -1313,32 +1312,32 @@ class GLM:
 
     def _call(self, method: str, path: str, read: Any, body: Any, timeout: Any, more: Any) -> Any:
         """The path of every call: one encoding, one deadline, retry; a new token is not a retry."""
+        from urllib.request import Request
         self._check_key()
         headers = _headers(self._headers, more)
         if body is not None: headers.setdefault("Content-type", "application/json")
         data = body if body is None or isinstance(body, bytes) else _encode(body)
         limits = self._timeout if timeout is None else Timeout.of(timeout)
         deadline = _Deadline(limits.total, limits.read)
-        facts = {"limits": limits, "deadline": deadline, "hints": self._hints, "phase": "request",
-                 "unredirected_hdrs": headers, "where": f"{method} {self.base_url}{path}"}
 
         def attempt() -> Any:
-            try: return self._send(method, path, data, facts, read)
-            except APIAuthenticationError as error:
-                row, skew = ERROR_CODES.get(error.code or ""), (error.date or 0.0) - time.time()
-                signs = self.auth == "jwt" and row and row.retry == "sign" and error.date
-                if not signs or abs(skew - self._skew) <= CLOCK_SKEW: raise
-                self._skew = skew
-            return self._send(method, path, data, facts, read)
+            for last in (False, True):
+                request: Any = Request(self.base_url + path, data, method=method)
+                request.__dict__.update(
+                    limits=limits, deadline=deadline, hints=self._hints, phase="request",
+                    unredirected_hdrs={**headers}, where=f"{method} {request.full_url}")
+                try: return self._send(request, read)
+                except APIAuthenticationError as error:
+                    row, skew = ERROR_CODES.get(error.code or ""), (error.date or 0.0) - time.time()
+                    signs = self.auth == "jwt" and row and row.retry == "sign" and error.date
+                    if last or not signs or abs(skew - self._skew) <= CLOCK_SKEW: raise
+                    self._skew = skew
 
         return retry(attempt, max_retries=self._options["max_retries"], deadline=deadline.end)
 
-    def _send(self, method: str, path: str, data: Any, facts: "Dict[str, Any]", read: Any) -> Any:
+    def _send(self, request: Any, read: Any) -> Any:
         """One attempt: send, and read what comes; anything but a 2xx raises."""
         from urllib.error import HTTPError
-        from urllib.request import Request
-        request: Any = Request(self.base_url + path, data, method=method)
-        request.__dict__.update(facts, unredirected_hdrs=dict(facts["unredirected_hdrs"]))
         if self._key:
             key, now = self._key, time.time() + self._skew
             if self.auth == "jwt": key = _Secret(generate_token(key, TOKEN_TTL, now))
