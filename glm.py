@@ -1501,7 +1501,7 @@ def _parse(argv: "List[str]") -> Any:
     types: Any = {"": lambda text: True, " X": float, " N": int, " SECONDS": _seconds}
     letters = "".join(letter + ":" * bool(value) for letter, _, value in rows if letter)
     args = Record({name.replace("-", "_"): None for _, name, _ in rows}, image=[], param=[],
-                  jobs=2)
+                  jobs=2, timeout=TIMEOUT)
     try:
         found, args["words"] = gnu_getopt(
             [os.fsencode(word).decode("utf-8", "replace") for word in argv], letters,
@@ -1532,12 +1532,10 @@ def _stdin(wait: float) -> bytes:
     blocks: List[bytes] = []
 
     def read() -> None:
-        try: blocks.append(os.read(0, 65536))  # sys.stdin's lock would hold up the exit
-        except BlockingIOError:  # another process made the pipe so
-            import select
-            select.select([0], [], [])
-            read()
-        except OSError: blocks.append(b"")  # of a terminal that is lost, or a folder
+        while not blocks or blocks[-1]:
+            try: blocks.append(os.read(0, 65536))  # sys.stdin's lock would hold up the exit
+            except BlockingIOError: time.sleep(0.01)  # another process made the pipe so
+            except OSError: blocks.append(b"")  # of a terminal that is lost, or a folder
 
     thread = Thread(target=read, daemon=True)
     thread.start()
@@ -1545,7 +1543,7 @@ def _stdin(wait: float) -> bytes:
     if not blocks:
         _Writer(sys.stderr).write("glm.py: nothing came on stdin; passed over ('-' waits for it)\n")
         return b""
-    while blocks[-1]: read()
+    thread.join()
     return b"".join(blocks)
 
 def _user(args: Any, text: str) -> "Dict[str, Any]":
@@ -1606,8 +1604,8 @@ def _rows(file: Any, wanted: str, pick: "Callable[[Any], Any]", start: bytes = b
         try:
             if line.strip(): found.append(pick(json.loads(line, parse_constant=int)))  # no NaN
         except Exception as error:
-            half = line[-1:] not in b"\r\n" and line[: len(start)] == start[: len(line)]
-            if not (start and half and isinstance(error, ValueError)) or "Extra" in str(error):
+            half = start and line[-1:] not in b"\r\n" and start.startswith(line[: len(start)])
+            if not half or not isinstance(error, ValueError) or "Extra" in str(error):
                 what = f"{file.name}, line {number}: no {wanted}; it stays as it is"
                 raise GLMValueError(what) from None
             file.truncate(file.tell() - len(line))
@@ -1641,12 +1639,11 @@ class _Session:
 def _client(args: Any, keyless: bool = False) -> GLM:
     """The client that the options describe; keyless: with '-' where a key is missing."""
     key = _Secret(_plain(_content(args.key_file))) if args.key_file else None
-    options = {"auth": args.auth, "ca_file": args.ca_file, "proxy": args.proxy,
-               "timeout": args.timeout or TIMEOUT}
-    try: return GLM(key, args.base_url, **options)
+    options = {name: args[name] for name in ("base_url", "auth", "ca_file", "proxy", "timeout")}
+    try: return GLM(key, **options)
     except GLMValueError as error:
         if not keyless or error.status_code != 401: raise
-        return GLM("-", args.base_url, **options)
+        return GLM("-", **options)
 
 def _curl(args: Any, messages: Any) -> str:
     """The request as a command: key and body are here-documents, so neither is an argument."""
@@ -1716,8 +1713,7 @@ def _task(row: Any) -> "Tuple[str, Any]":
     """Id, and (endpoint, body), of a row of a batch."""
     body = row.get("body") or {"messages": [user_message(row["prompt"])]}
     endpoint = "/" + row.get("url", "/v4/chat/completions").split("/v4/")[1]
-    turns = body["messages"] if endpoint == "/chat/completions" else [body]
-    if not turns or not all(hasattr(turn, "keys") for turn in turns): raise ValueError
+    (body["messages"][0] if endpoint == "/chat/completions" else body).keys()  # else it is none
     return str(row.get("custom_id") or row["id"]), (endpoint, body)
 
 def _final(client: GLM, args: Any, name: str, task: Any) -> "Dict[str, Any]":
@@ -1730,9 +1726,8 @@ def _final(client: GLM, args: Any, name: str, task: Any) -> "Dict[str, Any]":
             body = client.chat.completions.create(**{**args.fields, **body, **one})
             text_of(body)
     except (FinishReasonError, APIStatusError) as error:
-        if error.retryable or _exit_code(error) in (3, 4): raise
-        vague = error.status_code not in (None, 400, 413, 422)  # the base URL may be wrong
-        if vague and error.code not in ERROR_CODES: raise
+        clear = error.code in ERROR_CODES or error.status_code in (None, 400, 413, 422)
+        if not clear or error.retryable or _exit_code(error) in (3, 4): raise  # or a wrong base URL
         if error.status_code: status, body = error.status_code, error.body
         if error.finish_reason != "tool_calls":
             problem = {"code": error.code or error.finish_reason, "message": str(error)}
@@ -1798,33 +1793,29 @@ def _points(client: GLM, args: Any) -> "Iterator[str]":
     """Yield what there is to say to each of POINTS; raise at the first that fails."""
     import platform
     import socket
-    from urllib.parse import urlsplit
-    parts = urlsplit(client.base_url)
-    tls, host = parts.scheme == "https", parts.hostname or ""
+    there = client._handler
     yield f"{platform.python_version()} on {platform.platform()}"
-    if tls:
+    if there.tls:
         import ssl
         paths = ssl.get_default_verify_paths()
         roots = args.ca_file, os.environ.get("REQUESTS_CA_BUNDLE"), paths.cafile, paths.capath
         yield ssl.OPENSSL_VERSION
         yield ", ".join(filter(None, roots)) or "none: name the issuer's with --ca-file"
     else: yield from ("-", "-")
-    port = parts.port or (443 if tls else 80)
-    route = choose_proxy(parts.scheme, host, port, args.proxy)
-    yield route[3][5:] if route else "none"
-    host, port = route[:2] if route else (host, port)
+    host, port, scheme = there.host, there.port, client.base_url.partition(":")[0]
+    route: Any = choose_proxy(scheme, host, port, there.proxy) or (host, port, {}, " via none")
+    yield route[3][5:]
+    host, port = route[:2]
     found = socket.getaddrinfo(host.encode(), port, 0, socket.SOCK_STREAM)
     yield f"{host} is {', '.join(sorted({str(row[4][0]) for row in found}))}"
     start = time.monotonic()
     socket.create_connection((host, port), 8).close()
     yield f"{host}:{port} in {(time.monotonic() - start) * 1000:.0f} ms"
-    refusal, date = None, None
-    for path in ("/models/-", "/models"):  # the first is refused for sure: a refusal has a Date
-        try:
-            client.request("GET", path, timeout=15)
-            refusal = None
-        except APIStatusError as error: refusal, date = error, error.date
-    yield "fine" if tls else "-"
+    dated = lambda reply: reply.json() and _date(reply.headers.get("date"))  # noqa: E731
+    refusal = None
+    try: date = client._call("GET", "/models", dated, None, 15, None)
+    except APIStatusError as error: refusal, date = error, error.date
+    yield "fine" if there.tls else "-"
     yield f"{time.time() - date:+.0f} s from the server's" if date else "-"
     _client(args)  # fails where there is no key, or a malformed one
     if refusal and refusal.status_code != 404: raise refusal
@@ -1861,8 +1852,7 @@ def _command(args: Any, out: _Writer, log: _Writer) -> int:
         raise GLMValueError("--batch IN and -o OUT go together, and without a prompt")
     if args.verbose:
         import logging
-        logging.basicConfig(format="%(message)s")
-        logging.getLogger("glm").setLevel(logging.DEBUG)
+        logging.basicConfig(format="%(message)s", level=logging.DEBUG)
     if args.help or args.version: out.write(HELP if args.help else f"glm.py {__version__}\n")
     elif args.explain: out.write(explain(args.explain) + "\n")
     elif args.check: return _check(args, out)
