@@ -1158,7 +1158,7 @@ class Completions(_Group):
 
 class Chat(_Group):
     """client.chat"""
-    asyncCompletions: Any = None  # from the table
+    asyncCompletions: Any  # from the table
 
     @property
     def completions(self) -> Completions: return Completions(self)
@@ -1449,10 +1449,9 @@ HELP = """\
 usage: glm.py [options] [prompt ...]
 
 Ask a GLM model. The prompt is the words, stdin, or both (beside words a pipe
-has 3 s to begin, with the word - as long as it takes); the answer, and nothing
-else, goes to stdout. No prompt at a terminal: a conversation. The key comes
-from GLM_API_KEY, ZAI_API_KEY, ZHIPUAI_API_KEY or ZHIPU_API_KEY, the URL from
-GLM_BASE_URL and the like.
+has 3 s to begin, with the word - as long as it takes); the answer alone goes to
+stdout. No prompt at a terminal: a conversation. The key is that of GLM_API_KEY,
+ZAI_API_KEY, ZHIPUAI_API_KEY or ZHIPU_API_KEY, the URL that of GLM_BASE_URL.
 
   -m, --model NAME       model (else GLM_MODEL, else one that costs nothing)
   -s, --system TEXT      system prompt
@@ -1563,8 +1562,8 @@ def _fields(args: Any) -> "Dict[str, Any]":
     """The fields of the request that the options ask for, but for messages."""
     fields = {"model": args.model, "reasoning_effort": args.effort, "max_tokens": args.max_tokens,
               "thinking": False if args.no_think else args.think, "temperature": args.temperature}
-    if not args.no_stream: fields["stream"] = True
-    if args.usage and not args.no_stream: fields["stream_options"] = {"include_usage": True}
+    if not args.no_stream:
+        fields.update(stream=True, stream_options=args.usage and {"include_usage": True})
     for pair in args.param:
         name, _, value = pair.partition("=")
         if name in ("messages", "stream", "extra_body", "extra_headers", "timeout"):
@@ -1663,9 +1662,8 @@ def _curl(args: Any, messages: Any) -> str:
 def _answer(client: GLM, args: Any, session: _Session, user: Any, out: _Writer,
             log: _Writer) -> None:
     """Ask, show the answer as it comes, and keep the turn; raise if it is none."""
-    start, messages = time.monotonic(), session.messages(user)
     try:
-        reply = client.chat.completions.create(messages=messages, **args.fields)
+        reply = client.chat.completions.create(messages=session.messages(user), **args.fields)
         for chunk in [reply] if args.no_stream else reply:
             for choice in (chunk.choices or ())[:1]:
                 part = choice.get("delta", choice.message)
@@ -1679,9 +1677,7 @@ def _answer(client: GLM, args: Any, session: _Session, user: Any, out: _Writer,
     finally:
         log.end()
         out.end()
-    if args.usage:
-        seconds = time.monotonic() - start
-        log.write(f"tokens: {_encode(whole.usage).decode()}, {seconds:.1f} s\n")
+    if args.usage: log.write(f"tokens: {_encode(whole.usage).decode()}\n")
     text_of(whole)
     if whole.choices[0].finish_reason == "length":
         log.write("glm.py: the answer is cut at max_tokens\n")
