@@ -641,9 +641,7 @@ class _Response:
         except (AttributeError, OSError): pass  # it is over
 
 class _KeepAlive:
-    """The only handler of our urllib opener: no redirects, no file:, and connections are kept."""
-    handler_order = 500
-
+    """Our opener of urllib's requests: no redirects, no file:, and connections are kept."""
     def __init__(self, base: str, proxy: Any, ca_file: "Optional[str]") -> None:
         from urllib.parse import urlsplit
         parts = urlsplit(base)
@@ -652,7 +650,6 @@ class _KeepAlive:
         self.proxy, self.ca_file, self.pid = proxy, ca_file, 0
         self.trust: Any = (None, False)  # the TLS context, and whether it is the quick one
 
-    def add_parent(self, parent: Any) -> None: pass
     def close(self) -> None:
         if self.pid != os.getpid(): return  # they are the parent's
         for wire in iter(self.idle, None): wire.hang_up()
@@ -670,7 +667,7 @@ class _KeepAlive:
                 if silent and time.monotonic() - wire.since < IDLE: return wire
             wire.hang_up()
 
-    def http_open(self, request: Any) -> Any:
+    def open(self, request: Any, timeout: float) -> Any:
         """Send a request; its connection goes with the reply, which gives it back."""
         if self.pid != os.getpid():  # a fork's sockets are its parent's
             self.route = choose_proxy(request.type, self.host, self.port, self.proxy)
@@ -687,8 +684,6 @@ class _KeepAlive:
             except BaseException as error:
                 wire.hang_up()  # one that died while it was idle is replaced, by a new one
                 if not kept or wire.heard or _late(error) or not isinstance(error, OSError): raise
-
-    https_open = http_open
 
     def exchange(self, wire: _Wire, method: str, target: str, headers: "Dict[str, str]",
                  body: "Optional[bytes]" = None) -> _Response:
@@ -1198,11 +1193,7 @@ class GLM:
         self._timeout, self._skew, self._served = Timeout.of(options["timeout"]), 0.0, ""
         self._headers = _headers({"User-agent": USER_AGENT}, options["default_headers"])
         self._handler = _KeepAlive(self.base_url, options["proxy"], options["ca_file"])
-        self._opener = options["opener"]
-        if self._opener is None:
-            from urllib.request import OpenerDirector
-            self._opener = OpenerDirector()
-            self._opener.add_handler(self._handler)
+        self._opener = options["opener"] or self._handler
 
     def __getstate__(self) -> Any:
         import re
