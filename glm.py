@@ -642,12 +642,12 @@ class _Response:
 
 class _KeepAlive:
     """Our opener of urllib's requests: no redirects, no file:, and connections are kept."""
-    def __init__(self, base: str, proxy: Any, ca_file: "Optional[str]") -> None:
+    def __init__(self, options: Any) -> None:
         from urllib.parse import urlsplit
-        parts = urlsplit(base)
+        parts = urlsplit(options["base_url"])
         self.tls, self.host = parts.scheme == "https", parts.hostname or ""
         self.port = parts.port or (443 if self.tls else 80)
-        self.proxy, self.ca_file, self.pid = proxy, ca_file, 0
+        self.proxy, self.ca_file, self.pid = options["proxy"], options["ca_file"], 0
         self.trust: Any = (None, False)  # the TLS context, and whether it is the quick one
 
     def close(self) -> None:
@@ -1192,8 +1192,7 @@ class GLM:
         self.auth = "" if not self._key else "jwt" if signs and self._key.count(".") == 1 else "key"
         self._timeout, self._skew, self._served = Timeout.of(options["timeout"]), 0.0, ""
         self._headers = _headers({"User-agent": USER_AGENT}, options["default_headers"])
-        self._handler = _KeepAlive(self.base_url, options["proxy"], options["ca_file"])
-        self._opener = options["opener"] or self._handler
+        self._opener = options["opener"] or _KeepAlive(self._options)
 
     def __getstate__(self) -> Any:
         import re
@@ -1215,13 +1214,12 @@ class GLM:
 
     def close(self) -> None:
         """Close the kept connections; the client can go on."""
-        self._handler.close()
+        self._opener.close()
 
     def with_options(self, **changes: Any) -> "GLM":
         """Return a client with some options changed; it shares the connections if it can."""
         clone = type(self)(**{**self._options, **changes})
-        if not {"base_url", "proxy", "ca_file", "opener"} & set(changes):
-            clone._handler, clone._opener = self._handler, self._opener
+        if not {"base_url", "proxy", "ca_file", "opener"} & {*changes}: clone._opener = self._opener
         return clone
 
     @property
@@ -1780,7 +1778,7 @@ def _points(client: GLM, args: Any) -> "Iterator[str]":
     """Yield what there is to say to each of POINTS; raise at the first that fails."""
     import platform
     import socket
-    there = client._handler
+    there = client._opener
     yield f"{platform.python_version()} on {platform.platform()}"
     if there.tls:
         import ssl
