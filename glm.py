@@ -1104,8 +1104,8 @@ def _base_url(url: "Optional[str]") -> str:
     import re
     url = url or next(filter(None, map(os.environ.get, BASES)), "bigmodel")
     url = re.sub("/+(chat/completions)?/*$", "", BASE_URLS.get(url, url[:]).strip())
-    found = re.match(r"https?://(?:[\w.-]+|\[[\w.:%]+\])(?::(\d+))?(/[!-~]*)?$", url, re.A)
-    if found and 0 < int(found.group(1) or 80) < 65536 and not set("?#") & set(url): return url
+    found = re.match(r"https?://(?:[\w.-]+|\[[\w.:%]+\])(?::(\d+))?(/[!$->@-~]*)?$", url, re.A)
+    if found and 0 < int(found.group(1) or 80) < 65536: return url  # no ? nor #
     raise GLMValueError(
         "base_url: http(s)://host:port/path without user or password, or " + ", ".join(BASE_URLS))
 
@@ -1204,9 +1204,8 @@ class GLM:
         return {**self._options, "api_key": None, "proxy": proxy and proxy[:],
                 "default_headers": {name: value[:] for name, value in headers.items()}}
 
-    if TYPE_CHECKING:
-        images: Any; videos: Any; embeddings: Any; assistant: Any; files: Any; batches: Any
-        web_search: Any; moderations: Any; rerank: Any; audio: Any; models: Any; tokenizer: Any
+    images: Any; videos: Any; embeddings: Any; assistant: Any; files: Any; batches: Any
+    web_search: Any; moderations: Any; rerank: Any; audio: Any; models: Any; tokenizer: Any
 
     def __repr__(self) -> str: return f"GLM(base_url={self.__dict__.get('base_url')!r})"
     def __enter__(self) -> "GLM": return self
@@ -1415,12 +1414,12 @@ class _Writer:
         if lookup(self.coding).name == "ascii": self.coding = "utf-8"  # LANG=C says nothing
         self.join = getincrementaldecoder("utf-16-le")("replace").decode
 
-    def write(self, text: str, more: bool = False, before: str = "") -> None:
-        """Write; if there is more, half of a surrogate pair waits for the other half."""
+    def write(self, text: str, more: bool = False, over: bool = False) -> None:
+        """Write, over the line of progress; with more half a surrogate pair awaits the other."""
         text = self.join(text.encode("utf-16-le", "surrogatepass"), not more)
         if self.terminal:
             ugly = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160)) if n not in (9, 10)}
-            text = before + text.translate(ugly)
+            text = "\r\x1b[K" * over + text.translate(ugly)
         self.last, self.wrote = text[-1:] or self.last, self.wrote or bool(text)
         data = text.encode(self.coding, "replace")
         try:
@@ -1718,8 +1717,6 @@ def _final(client: GLM, args: Any, name: str, task: Any) -> "Dict[str, Any]":
             problem = {"code": error.code or error.finish_reason, "message": str(error)}
     return {"custom_id": name, "response": {"status_code": status, "body": body}, "error": problem}
 
-CLEAR = "\r\x1b[K"  # the progress line
-
 def _batch(client: GLM, args: Any, log: _Writer) -> int:
     """Answer a file's rows, some at once; each that is final is a line of the output.
 
@@ -1732,8 +1729,6 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
     names = Counter(name for name, _ in rows)
     if len(names) < len(rows):
         raise GLMValueError(f"--batch: {names.most_common(1)[0][0]} is there twice")
-    if os.path.realpath(args.output) == os.path.realpath(args.batch):
-        raise GLMValueError("-o: another file than that of --batch")
     in_a_row: List[str] = []  # the rows that failed since one went well
     stop: List[Exception] = []
     lock = threading.Lock()
@@ -1755,12 +1750,12 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
                 lasts = isinstance(error, OSError) or _exit_code(error) in (3, 4)
                 if lasts or len(in_a_row) > 9: stop.append(error)
                 else: note = f"glm.py: {name}: {error}\n"
-            with lock: log.write(note + state() * log.terminal, before=CLEAR)
+            with lock: log.write(note + state() * log.terminal, over=True)
             if stop: return
 
     with _ours(args.output, 0o666) as file:
         ended = lambda row: (str(row["custom_id"]), row["error"])  # noqa: E731
-        made = dict(_rows(file, "answer of a batch", ended, b'{"custom_id":'))
+        made = dict(_rows(file, "answer of a batch (-o)", ended, b'{"custom_id":'))
         final = made.keys() & names.keys()
         failed = [name for name in final if made[name]]
         todo = iter([row for row in rows if row[0] not in final])  # one for all threads
@@ -1768,7 +1763,7 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
         for thread in threads: thread.start()
         for thread in threads:
             while thread.is_alive(): thread.join(0.2)  # one without end is deaf on Windows
-    log.write(f"glm.py: {state()}\n", before=CLEAR)
+    log.write(f"glm.py: {state()}\n", over=True)
     if stop: raise stop[0]
     return 1 if failed else 0
 
