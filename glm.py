@@ -1437,9 +1437,9 @@ HELP = """\
 usage: glm.py [options] [prompt ...]
 
 Ask a GLM model. The prompt is the words, stdin, or both (beside words a pipe
-has 3 s to begin, with the word - as long as it takes); the answer alone goes to
-stdout. No prompt at a terminal: a conversation. The key is that of GLM_API_KEY,
-ZAI_API_KEY, ZHIPUAI_API_KEY or ZHIPU_API_KEY, the URL that of GLM_BASE_URL.
+has 3 s to begin, with the word - as long as it takes); the answer alone goes
+to stdout. No prompt at a terminal: a conversation. The key is in GLM_API_KEY,
+ZAI_API_KEY, ZHIPUAI_API_KEY or ZHIPU_API_KEY, the URL in GLM_BASE_URL.
 
   -m, --model NAME       model (else GLM_MODEL, else one that costs nothing)
   -s, --system TEXT      system prompt

@@ -1196,7 +1196,7 @@ def ask_reply(text="Hi"):
 
 
 def alive(client):
-    return [wire for wire in client._handler.kept if not select.select([wire.sock], [], [], 0)[0]]
+    return [wire for wire in client._opener.kept if not select.select([wire.sock], [], [], 0)[0]]
 
 
 def wait_for(condition):
@@ -1383,7 +1383,7 @@ def test_a_tls_reply_that_is_cut_is_an_error(secure, tls):
 
 def test_keep_alive_packets_are_asked_for(service, client):
     ask(client)
-    sock = client._handler.kept[0].sock
+    sock = client._opener.kept[0].sock
     assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
     if hasattr(socket, "TCP_KEEPIDLE"):
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
