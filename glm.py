@@ -1185,11 +1185,11 @@ class GLM:
         self._options = {**options, "base_url": self.base_url}  # whatever the environment becomes
         self._official = _site(self.base_url) in map(_site, BASE_URLS.values())
         self._key, self._key_name = self._find_key(options["api_key"])
-        auth = options["auth"] or os.environ.get("GLM_AUTH")
-        if auth not in (None, "", "jwt", "key"): raise GLMValueError('auth: "jwt", "key" or None')
+        usual = "jwt" if self.base_url == BASE_URLS["bigmodel"] else "key"
+        auth = options["auth"] or os.environ.get("GLM_AUTH") or usual
+        if auth not in ("jwt", "key"): raise GLMValueError('auth: "jwt", "key" or None')
         if not isinstance(options["max_retries"], int): raise GLMValueError("max_retries: a number")
-        signs = auth == "jwt" or (not auth and self.base_url == BASE_URLS["bigmodel"])
-        self.auth = "" if not self._key else "jwt" if signs and self._key.count(".") == 1 else "key"
+        self.auth = "" if not self._key else auth if self._key.count(".") == 1 else "key"
         self._timeout, self._skew, self._served = Timeout.of(options["timeout"]), 0.0, ""
         self._headers = _headers({"User-agent": USER_AGENT}, options["default_headers"])
         self._opener = options["opener"] or _KeepAlive(self._options)
@@ -1635,17 +1635,14 @@ def _client(args: Any, keyless: bool = False) -> GLM:
 def _curl(args: Any, messages: Any) -> str:
     """The request as a command: key and body are here-documents, so neither is an argument."""
     from shlex import quote
-    sent: List[Any] = []
     client = _client(args, keyless=True)
-    client._opener = Record(open=lambda request, timeout: sent.append(request))
-    try: client.chat.completions.create(messages=messages, **args.fields)
-    except AttributeError: pass  # of the reply, which is None
-    if sent[0].data is None: raise GLMValueError("--curl: name a model with -m")
+    client.__dict__["_call"] = lambda *given: given  # in place of the reply
+    _, path, _, body, *_ = client.chat.completions.create(messages=messages, **args.fields)
     name = client._key_name if client._key_name in KEYS else KEYS[0]
-    head = f"Authorization: Bearer ${name}\n" if sent[0].has_header("Authorization") else ""
+    head = f"Authorization: Bearer ${name}\n" if client._key else ""
     return (f"tr -d '\\n' <<'BODY' | curl -sSN -H @/dev/fd/3 --data-binary @- "
-            f"{quote(sent[0].full_url)} 3<<HEAD\n"
-            f"{sent[0].data.decode()}\nBODY\n{head}Content-Type: application/json\nHEAD\n")
+            f"{quote(client.base_url + path)} 3<<HEAD\n"
+            f"{_encode(body).decode()}\nBODY\n{head}Content-Type: application/json\nHEAD\n")
 
 def _answer(client: GLM, args: Any, session: _Session, user: Any, out: _Writer,
             log: _Writer) -> None:
