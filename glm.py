@@ -1190,7 +1190,8 @@ class GLM:
         if auth not in ("jwt", "key"): raise GLMValueError('auth: "jwt", "key" or None')
         if not isinstance(options["max_retries"], int): raise GLMValueError("max_retries: a number")
         self.auth = "" if not self._key else auth if self._key.count(".") == 1 else "key"
-        self._timeout, self._skew, self._served = Timeout.of(options["timeout"]), 0.0, ""
+        self._timeout, self._skew = Timeout.of(options["timeout"]), 0.0
+        self._served: List[str] = []  # the models of the server
         self._headers = _headers({"User-agent": USER_AGENT}, options["default_headers"])
         self._opener = options["opener"] or _KeepAlive(self._options)
 
@@ -1289,14 +1290,12 @@ class GLM:
         if os.environ.get("GLM_MODEL"): return os.environ["GLM_MODEL"]
         if self._official:
             return IMAGE_MODEL if b'"image_url"' in _encode(messages) else TEXT_MODEL
-        if not self._served:
+        if len(self._served) != 1:
             listed = getattr(self.models.list(), "data", None) or ()
-            names = [str(getattr(model, "id", model)) for model in listed]
-            if len(names) != 1:
-                known = ", ".join(names) or "which it does not list"
-                raise GLMValueError("name one of the server's models (model=, GLM_MODEL): " + known)
-            self._served = names[0]
-        return self._served
+            self._served = [str(getattr(model, "id", model)) for model in listed]
+        if len(self._served) == 1: return self._served[0]
+        known = ", ".join(self._served) or "which it does not list"
+        raise GLMValueError("name one of the server's models (model=, GLM_MODEL): " + known)
 
     def _call(self, method: str, path: str, read: Any, body: Any, timeout: Any, more: Any) -> Any:
         """The path of every call: one encoding, one deadline, retry; a new token is not a retry."""
@@ -1406,7 +1405,7 @@ class Conversation:
 class _Writer:
     """Text to a pipe or file in UTF-8, to a terminal in its code page and with no ESC."""
     def __init__(self, stream: Any, needed: bool = False) -> None:
-        self.needed, self.last, self.wrote = needed, "\n", False  # needed: failing is an error
+        self.needed, self.last = needed, ""  # failing is an error; the last character written
         # stream is None where it was closed; without its buffer nothing is left to flush at exit
         self.raw = stream and getattr(stream.buffer, "raw", stream.buffer)
         self.terminal = bool(stream) and stream.isatty()
@@ -1420,7 +1419,7 @@ class _Writer:
         if self.terminal:
             ugly = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160)) if n not in (9, 10)}
             text = "\r\x1b[K" * over + text.translate(ugly)
-        self.last, self.wrote = text[-1:] or self.last, self.wrote or bool(text)
+        self.last = text[-1:] or self.last
         data = text.encode(self.coding, "replace")
         try:
             while data:
@@ -1431,7 +1430,7 @@ class _Writer:
 
     def end(self) -> None:
         self.write("")
-        if self.last != "\n": self.write("\n")
+        if self.last.strip("\n"): self.write("\n")
 
 HELP = """\
 usage: glm.py [options] [prompt ...]
@@ -1809,7 +1808,7 @@ def _check(args: Any, out: _Writer) -> int:
         out.write(f"{name:10} {text}\n")
     return code
 
-def _exit_code(error: BaseException, shown: bool = False) -> int:
+def _exit_code(error: BaseException, shown: str = "") -> int:
     """The exit code of an error; shown: text of an answer was out before it."""
     row = ERROR_CODES.get(getattr(error, "code", ""))
     status = getattr(error, "status_code", None) or 0
@@ -1855,7 +1854,7 @@ def main(argv: "Optional[List[str]]" = None) -> int:
     except KeyboardInterrupt: return 130
     except BrokenPipeError: return 141
     except Exception as error:
-        code, text = _exit_code(error, out.wrote), str(error) or type(error).__name__
+        code, text = _exit_code(error, out.last), str(error) or type(error).__name__
         if args.json:
             facts = {name: getattr(error, name, None) for name
                      in ("code", "retryable", "request_id", "retry_at", "partial")}

@@ -3232,7 +3232,7 @@ def test_without_ssl_plain_http_works(service):
 def test_the_file_does_not_grow():
     """A ratchet, to be turned down only: the aim is 800 lines for the library and 1,100 in all."""
     library = SOURCE.partition("# -- Command line -")[0]
-    assert library.count("\n") <= 1403 and SOURCE.count("\n") <= 1867
+    assert library.count("\n") <= 1402 and SOURCE.count("\n") <= 1866
     assert max(map(len, SOURCE.splitlines())) <= 100
 
 
