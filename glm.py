@@ -1610,9 +1610,9 @@ class _Session:
     """A conversation that goes on in a file, a message a line."""
     def __init__(self, file: Any, head: "List[Any]") -> None:
         known = "system", "user", "assistant", "tool"
-        pick = lambda row: dict.fromkeys(known, row)[row["role"]]  # noqa: E731
-        self.file, self.turns = file, _rows(file, "message of a --session", pick, b'{"role":')
-        self.head = head
+        self.file, self.head = file, head
+        self.turns = _rows(file, "message of a --session",
+                           lambda row: dict.fromkeys(known, row)[row["role"]], b'{"role":')
         if self.turns and self.turns[0]["role"] == "system": self.head = [self.turns.pop(0)]
 
     def messages(self, user: Any) -> "List[Any]": return [*self.head, *self.turns, user]
@@ -1750,8 +1750,8 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
             if stop: return
 
     with _ours(args.output, 0o666) as file:
-        ended = lambda row: (str(row["custom_id"]), row["error"])  # noqa: E731
-        made = dict(_rows(file, "answer of a batch (-o)", ended, b'{"custom_id":'))
+        made = dict(_rows(file, "answer of a batch (-o)",
+                          lambda row: (str(row["custom_id"]), row["error"]), b'{"custom_id":'))
         final = made.keys() & names.keys()
         failed = [name for name in final if made[name]]
         todo = iter([row for row in rows if row[0] not in final])  # one for all threads
