@@ -596,19 +596,16 @@ class _Response:
         if self.wire: self.wire.hang_up()
 
 class _KeepAlive:
-    """The only handler of our urllib opener: no redirects, no file:, and connections are kept."""
-    handler_order = 500
-
-    def __init__(self, base: str, proxy: Any, ca_file: "Optional[str]") -> None:
+    """Our opener of urllib's requests: no redirects, no file:, and connections are kept."""
+    def __init__(self, options: Any) -> None:
         from urllib.parse import urlsplit
-        parts = urlsplit(base)
+        parts = urlsplit(options["base_url"])
         self.tls, self.host = parts.scheme == "https", parts.hostname or ""
         self.port = parts.port or (443 if self.tls else 80)
-        self.proxy, self.ca_file, self.pid = proxy, ca_file, 0
+        self.proxy, self.ca_file, self.pid = options["proxy"], options["ca_file"], 0
         self.kept: List[Any] = []  # wires, and since when; append and pop need no lock
         self.trust: Any = (None, False)  # the TLS context, and whether it is the quick one
 
-    def add_parent(self, parent: Any) -> None: pass
     def close(self) -> None:
         for wire, _ in self.kept: wire.hang_up()  # in a fork the parent's stay open
 
@@ -624,7 +621,7 @@ class _KeepAlive:
                 silent = type(error).__name__ in ("BlockingIOError", "SSLWantReadError")
                 if silent and time.monotonic() - since < IDLE: return wire  # else it closes
 
-    def http_open(self, request: Any) -> Any:
+    def open(self, request: Any, timeout: float) -> Any:
         """Send a request; its connection goes with the reply, which gives it back."""
         if self.pid != os.getpid():  # a fork's sockets are its parent's
             self.route = choose_proxy(request.type, self.host, self.port, self.proxy)
@@ -640,8 +637,6 @@ class _KeepAlive:
             except BaseException as error:
                 wire.hang_up()  # one that died while it was idle is replaced, by a new one
                 if not kept or wire.heard or _late(error) or not isinstance(error, OSError): raise
-
-    https_open = http_open
 
     def exchange(self, wire: _Wire, method: str, target: str, headers: "Dict[str, str]",
                  body: "Optional[bytes]" = None) -> _Response:
@@ -1060,8 +1055,8 @@ def _base_url(url: "Optional[str]") -> str:
     import re
     url = url or next(filter(None, map(os.environ.get, BASES)), "bigmodel")
     url = re.sub("/+(chat/completions)?/*$", "", BASE_URLS.get(url, url[:]).strip())
-    found = re.match(r"https?://(?:[\w.-]+|\[[\w.:%]+\])(?::(\d+))?(/[!-~]*)?$", url, re.A)
-    if found and 0 < int(found.group(1) or 80) < 65536 and not set("?#") & set(url): return url
+    found = re.match(r"https?://(?:[\w.-]+|\[[\w.:%]+\])(?::(\d+))?(/[!$->@-~]*)?$", url, re.A)
+    if found and 0 < int(found.group(1) or 80) < 65536: return url  # no ? nor #
     raise GLMValueError(
         "base_url: http(s)://host:port/path without user or password, or " + ", ".join(BASE_URLS))
 
@@ -1109,7 +1104,7 @@ class Completions(_Group):
 
 class Chat(_Group):
     """client.chat"""
-    asyncCompletions: Any = None  # from the table
+    asyncCompletions: Any  # from the table
 
     @property
     def completions(self) -> Completions: return Completions(self)
@@ -1127,13 +1122,12 @@ class GLM:
                  auth: "Optional[str]" = None, timeout: Any = TIMEOUT, max_retries: int = 3,
                  default_headers: "Optional[Mapping[str, str]]" = None, proxy: Any = None,
                  ca_file: "Optional[str]" = None, opener: Any = None) -> None:
-        api_key = api_key and _Secret(api_key)  # first: no frame may hold it bare
-        proxy = _Secret(proxy) if isinstance(proxy, str) else proxy  # with a password, maybe
-        base_url = base_url and _Secret(base_url)
+        # first: no frame may hold a secret bare, and a URL may have a password
+        api_key, base_url, proxy = (text and _Secret(text) for text in (api_key, base_url, proxy))
         default_headers = {name: _Secret(value) for name, value
                            in _mapping(default_headers, "default_headers").items()}
-        options = dict(locals())
-        try: self.__setstate__({name: options[name] for name in options if name != "self"})
+        options = {name: value for name, value in locals().items() if name != "self"}
+        try: self.__setstate__(options)
         except GLMError as error: raise error.with_traceback(None)  # noqa: B904  # as in _send
         self._check_key()
 
@@ -1142,20 +1136,16 @@ class GLM:
         self._options = {**options, "base_url": self.base_url}  # whatever the environment becomes
         self._official = _site(self.base_url) in map(_site, BASE_URLS.values())
         self._key, self._key_name = self._find_key(options["api_key"])
-        auth = options["auth"] or os.environ.get("GLM_AUTH")
-        if auth not in (None, "", "jwt", "key"): raise GLMValueError('auth: "jwt", "key" or None')
+        usual = "jwt" if self.base_url == BASE_URLS["bigmodel"] else "key"
+        auth = options["auth"] or os.environ.get("GLM_AUTH") or usual
+        if auth not in ("jwt", "key"): raise GLMValueError('auth: "jwt", "key" or None')
         if not isinstance(options["max_retries"], int): raise GLMValueError("max_retries: a number")
-        signs = auth == "jwt" or (not auth and self.base_url == BASE_URLS["bigmodel"])
-        self.auth = "" if not self._key else "jwt" if signs and self._key.count(".") == 1 else "key"
-        self._timeout, self._skew, self._served = Timeout.of(options["timeout"]), 0.0, ""
+        self.auth = "" if not self._key else auth if self._key.count(".") == 1 else "key"
+        self._timeout, self._skew = Timeout.of(options["timeout"]), 0.0
+        self._served: List[str] = []  # the models of the server
         agent = {"User-agent": "glm.py/" + __version__}
         self._headers = _headers(agent, options["default_headers"])
-        self._handler = _KeepAlive(self.base_url, options["proxy"], options["ca_file"])
-        self._opener = options["opener"]
-        if self._opener is None:
-            from urllib.request import OpenerDirector
-            self._opener = OpenerDirector()
-            self._opener.add_handler(self._handler)
+        self._opener = options["opener"] or _KeepAlive(self._options)
 
     def __getstate__(self) -> Any:
         import re
@@ -1167,9 +1157,8 @@ class GLM:
         return {**self._options, "api_key": None, "proxy": proxy and proxy[:],
                 "default_headers": {name: value[:] for name, value in headers.items()}}
 
-    if TYPE_CHECKING:
-        images: Any; videos: Any; embeddings: Any; assistant: Any; files: Any; batches: Any
-        web_search: Any; moderations: Any; rerank: Any; audio: Any; models: Any; tokenizer: Any
+    images: Any; videos: Any; embeddings: Any; assistant: Any; files: Any; batches: Any
+    web_search: Any; moderations: Any; rerank: Any; audio: Any; models: Any; tokenizer: Any
 
     def __repr__(self) -> str: return f"GLM(base_url={self.__dict__.get('base_url')!r})"
     def __enter__(self) -> "GLM": return self
@@ -1177,13 +1166,12 @@ class GLM:
 
     def close(self) -> None:
         """Close the kept connections; the client can go on."""
-        self._handler.close()
+        self._opener.close()
 
     def with_options(self, **changes: Any) -> "GLM":
         """Return a client with some options changed; it shares the connections if it can."""
         clone = type(self)(**{**self._options, **changes})
-        if not {"base_url", "proxy", "ca_file", "opener"} & set(changes):
-            clone._handler, clone._opener = self._handler, self._opener
+        if not {"base_url", "proxy", "ca_file", "opener"} & {*changes}: clone._opener = self._opener
         return clone
 
     @property
@@ -1254,43 +1242,41 @@ class GLM:
         if os.environ.get("GLM_MODEL"): return os.environ["GLM_MODEL"]
         if self._official:
             return IMAGE_MODEL if b'"image_url"' in _encode(messages) else TEXT_MODEL
-        if not self._served:
+        if len(self._served) != 1:
             listed = getattr(self.models.list(), "data", None) or ()
-            names = [str(getattr(model, "id", model)) for model in listed]
-            if len(names) != 1:
-                known = ", ".join(names) or "which it does not list"
-                raise GLMValueError("name one of the server's models (model=, GLM_MODEL): " + known)
-            self._served = names[0]
-        return self._served
+            self._served = [str(getattr(model, "id", model)) for model in listed]
+        if len(self._served) == 1: return self._served[0]
+        known = ", ".join(self._served) or "which it does not list"
+        raise GLMValueError("name one of the server's models (model=, GLM_MODEL): " + known)
 
     def _call(self, method: str, path: str, read: Any, body: Any, timeout: Any, more: Any) -> Any:
         """The path of every call: one encoding, one deadline, retry; a new token is not a retry."""
+        from urllib.request import Request
         self._check_key()
         headers = _headers(self._headers, more)
         if body is not None: headers.setdefault("Content-type", "application/json")
         data = body if body is None or isinstance(body, bytes) else _encode(body)
         limits = self._timeout if timeout is None else Timeout.of(timeout)
         deadline = _Deadline(limits.total, limits.read)
-        facts = {"limits": limits, "deadline": deadline, "hints": self._hints, "phase": "request",
-                 "unredirected_hdrs": headers, "where": f"{method} {self.base_url}{path}"}
 
         def attempt() -> Any:
-            try: return self._send(method, path, data, facts, read)
-            except APIAuthenticationError as error:
-                row, skew = ERROR_CODES.get(error.code or ""), (error.date or 0.0) - time.time()
-                signs = self.auth == "jwt" and row and row.retry == "sign" and error.date
-                if not signs or abs(skew - self._skew) <= CLOCK_SKEW: raise
-                self._skew = skew
-            return self._send(method, path, data, facts, read)
+            for last in (False, True):
+                request: Any = Request(self.base_url + path, data, method=method)
+                request.__dict__.update(
+                    limits=limits, deadline=deadline, hints=self._hints, phase="request",
+                    unredirected_hdrs={**headers}, where=f"{method} {request.full_url}")
+                try: return self._send(request, read)
+                except APIAuthenticationError as error:
+                    row, skew = ERROR_CODES.get(error.code or ""), (error.date or 0.0) - time.time()
+                    signs = self.auth == "jwt" and row and row.retry == "sign" and error.date
+                    if last or not signs or abs(skew - self._skew) <= CLOCK_SKEW: raise
+                    self._skew = skew
 
         return retry(attempt, max_retries=self._options["max_retries"], deadline=deadline.end)
 
-    def _send(self, method: str, path: str, data: Any, facts: "Dict[str, Any]", read: Any) -> Any:
+    def _send(self, request: Any, read: Any) -> Any:
         """One attempt: send, and read what comes; anything but a 2xx raises."""
         from urllib.error import HTTPError
-        from urllib.request import Request
-        request: Any = Request(self.base_url + path, data, method=method)
-        request.__dict__.update(facts, unredirected_hdrs=dict(facts["unredirected_hdrs"]))
         if self._key:
             key, now = self._key, time.time() + self._skew
             if self.auth == "jwt": key = _Secret(generate_token(key, TOKEN_TTL, now))
@@ -1371,7 +1357,7 @@ class Conversation:
 class _Writer:
     """Text to a pipe or file in UTF-8, to a terminal in its code page and with no ESC."""
     def __init__(self, stream: Any, needed: bool = False) -> None:
-        self.needed, self.last, self.wrote = needed, "\n", False  # needed: failing is an error
+        self.needed, self.last = needed, ""  # failing is an error; the last character written
         # stream is None where it was closed; without its buffer nothing is left to flush at exit
         self.raw = stream and getattr(stream.buffer, "raw", stream.buffer)
         self.terminal = bool(stream) and stream.isatty()
@@ -1379,13 +1365,13 @@ class _Writer:
         if lookup(self.coding).name == "ascii": self.coding = "utf-8"  # LANG=C says nothing
         self.join = getincrementaldecoder("utf-16-le")("replace").decode
 
-    def write(self, text: str, more: bool = False, before: str = "") -> None:
-        """Write; if there is more, half of a surrogate pair waits for the other half."""
+    def write(self, text: str, more: bool = False, over: bool = False) -> None:
+        """Write, over the line of progress; with more half a surrogate pair awaits the other."""
         text = self.join(text.encode("utf-16-le", "surrogatepass"), not more)
         if self.terminal:
             ugly = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160)) if n not in (9, 10)}
-            text = before + text.translate(ugly)
-        self.last, self.wrote = text[-1:] or self.last, self.wrote or bool(text)
+            text = "\r\x1b[K" * over + text.translate(ugly)
+        self.last = text[-1:] or self.last
         data = text.encode(self.coding, "replace")
         try:
             while data:
@@ -1396,16 +1382,15 @@ class _Writer:
 
     def end(self) -> None:
         self.write("")
-        if self.last != "\n": self.write("\n")
+        if self.last.strip("\n"): self.write("\n")
 
 HELP = """\
 usage: glm.py [options] [prompt ...]
 
 Ask a GLM model. The prompt is the words, stdin, or both (beside words a pipe
-has 3 s to begin, with the word - as long as it takes); the answer, and nothing
-else, goes to stdout. No prompt at a terminal: a conversation. The key comes
-from GLM_API_KEY, ZAI_API_KEY, ZHIPUAI_API_KEY or ZHIPU_API_KEY, the URL from
-GLM_BASE_URL and the like.
+has 3 s to begin, with the word - as long as it takes); the answer alone goes
+to stdout. No prompt at a terminal: a conversation. The key is in GLM_API_KEY,
+ZAI_API_KEY, ZHIPUAI_API_KEY or ZHIPU_API_KEY, the URL in GLM_BASE_URL.
 
   -m, --model NAME       model (else GLM_MODEL, else one that costs nothing)
   -s, --system TEXT      system prompt
@@ -1454,7 +1439,7 @@ def _parse(argv: "List[str]") -> Any:
     types: Any = {"": lambda text: True, " X": float, " N": int, " SECONDS": _seconds}
     letters = "".join(letter + ":" * bool(value) for letter, _, value in rows if letter)
     args = Record({name.replace("-", "_"): None for _, name, _ in rows}, image=[], param=[],
-                  jobs=2)
+                  jobs=2, timeout=TIMEOUT)
     try:
         found, args["words"] = gnu_getopt(
             [os.fsencode(word).decode("utf-8", "replace") for word in argv], letters,
@@ -1485,12 +1470,10 @@ def _stdin(wait: float) -> bytes:
     blocks: List[bytes] = []
 
     def read() -> None:
-        try: blocks.append(os.read(0, 65536))  # sys.stdin's lock would hold up the exit
-        except BlockingIOError:  # another process made the pipe so
-            import select
-            select.select([0], [], [])
-            read()
-        except OSError: blocks.append(b"")  # of a terminal that is lost, or a folder
+        while not blocks or blocks[-1]:
+            try: blocks.append(os.read(0, 65536))  # sys.stdin's lock would hold up the exit
+            except BlockingIOError: time.sleep(0.01)  # another process made the pipe so
+            except OSError: blocks.append(b"")  # of a terminal that is lost, or a folder
 
     thread = Thread(target=read, daemon=True)
     thread.start()
@@ -1498,7 +1481,7 @@ def _stdin(wait: float) -> bytes:
     if not blocks:
         _Writer(sys.stderr).write("glm.py: nothing came on stdin; passed over ('-' waits for it)\n")
         return b""
-    while blocks[-1]: read()
+    thread.join()
     return b"".join(blocks)
 
 def _user(args: Any, text: str) -> "Dict[str, Any]":
@@ -1518,8 +1501,8 @@ def _fields(args: Any) -> "Dict[str, Any]":
     """The fields of the request that the options ask for, but for messages."""
     fields = {"model": args.model, "reasoning_effort": args.effort, "max_tokens": args.max_tokens,
               "thinking": False if args.no_think else args.think, "temperature": args.temperature}
-    if not args.no_stream: fields["stream"] = True
-    if args.usage and not args.no_stream: fields["stream_options"] = {"include_usage": True}
+    if not args.no_stream:
+        fields.update(stream=True, stream_options=args.usage and {"include_usage": True})
     for pair in args.param:
         name, _, value = pair.partition("=")
         if name in ("messages", "stream", "extra_body", "extra_headers", "timeout"):
@@ -1559,8 +1542,8 @@ def _rows(file: Any, wanted: str, pick: "Callable[[Any], Any]", start: bytes = b
         try:
             if line.strip(): found.append(pick(json.loads(line, parse_constant=int)))  # no NaN
         except Exception as error:
-            half = line[-1:] not in b"\r\n" and line[: len(start)] == start[: len(line)]
-            if not (start and half and isinstance(error, ValueError)) or "Extra" in str(error):
+            half = start and line[-1:] not in b"\r\n" and start.startswith(line[: len(start)])
+            if not half or not isinstance(error, ValueError) or "Extra" in str(error):
                 what = f"{file.name}, line {number}: no {wanted}; it stays as it is"
                 raise GLMValueError(what) from None
             file.truncate(file.tell() - len(line))
@@ -1579,9 +1562,9 @@ class _Session:
     """A conversation that goes on in a file, a message a line."""
     def __init__(self, file: Any, head: "List[Any]") -> None:
         known = "system", "user", "assistant", "tool"
-        pick = lambda row: dict.fromkeys(known, row)[row["role"]]  # noqa: E731
-        self.file, self.turns = file, _rows(file, "message of a --session", pick, b'{"role":')
-        self.head = head
+        self.file, self.head = file, head
+        self.turns = _rows(file, "message of a --session",
+                           lambda row: dict.fromkeys(known, row)[row["role"]], b'{"role":')
         if self.turns and self.turns[0]["role"] == "system": self.head = [self.turns.pop(0)]
 
     def messages(self, user: Any) -> "List[Any]": return [*self.head, *self.turns, user]
@@ -1594,34 +1577,29 @@ class _Session:
 def _client(args: Any, keyless: bool = False) -> GLM:
     """The client that the options describe; keyless: with '-' where a key is missing."""
     key = _Secret(_plain(_content(args.key_file))) if args.key_file else None
-    options = {"auth": args.auth, "ca_file": args.ca_file, "proxy": args.proxy,
-               "timeout": args.timeout or TIMEOUT}
-    try: return GLM(key, args.base_url, **options)
+    options = {name: args[name] for name in ("base_url", "auth", "ca_file", "proxy", "timeout")}
+    try: return GLM(key, **options)
     except GLMValueError as error:
         if not keyless or error.status_code != 401: raise
-        return GLM("-", args.base_url, **options)
+        return GLM("-", **options)
 
 def _curl(args: Any, messages: Any) -> str:
     """The request as a command: key and body are here-documents, so neither is an argument."""
     from shlex import quote
-    sent: List[Any] = []
     client = _client(args, keyless=True)
-    client._opener = Record(open=lambda request, timeout: sent.append(request))
-    try: client.chat.completions.create(messages=messages, **args.fields)
-    except AttributeError: pass  # of the reply, which is None
-    if sent[0].data is None: raise GLMValueError("--curl: name a model with -m")
+    client.__dict__["_call"] = lambda *given: given  # in place of the reply
+    _, path, _, body, *_ = client.chat.completions.create(messages=messages, **args.fields)
     name = client._key_name if client._key_name in KEYS else KEYS[0]
-    head = f"Authorization: Bearer ${name}\n" if sent[0].has_header("Authorization") else ""
+    head = f"Authorization: Bearer ${name}\n" if client._key else ""
     return (f"tr -d '\\n' <<'BODY' | curl -sSN -H @/dev/fd/3 --data-binary @- "
-            f"{quote(sent[0].full_url)} 3<<HEAD\n"
-            f"{sent[0].data.decode()}\nBODY\n{head}Content-Type: application/json\nHEAD\n")
+            f"{quote(client.base_url + path)} 3<<HEAD\n"
+            f"{_encode(body).decode()}\nBODY\n{head}Content-Type: application/json\nHEAD\n")
 
 def _answer(client: GLM, args: Any, session: _Session, user: Any, out: _Writer,
             log: _Writer) -> None:
     """Ask, show the answer as it comes, and keep the turn; raise if it is none."""
-    start, messages = time.monotonic(), session.messages(user)
     try:
-        reply = client.chat.completions.create(messages=messages, **args.fields)
+        reply = client.chat.completions.create(messages=session.messages(user), **args.fields)
         for chunk in [reply] if args.no_stream else reply:
             for choice in (chunk.choices or ())[:1]:
                 part = choice.get("delta", choice.message)
@@ -1635,9 +1613,7 @@ def _answer(client: GLM, args: Any, session: _Session, user: Any, out: _Writer,
     finally:
         log.end()
         out.end()
-    if args.usage:
-        seconds = time.monotonic() - start
-        log.write(f"tokens: {_encode(whole.usage).decode()}, {seconds:.1f} s\n")
+    if args.usage: log.write(f"tokens: {_encode(whole.usage).decode()}\n")
     text_of(whole)
     if whole.choices[0].finish_reason == "length":
         log.write("glm.py: the answer is cut at max_tokens\n")
@@ -1669,8 +1645,7 @@ def _task(row: Any) -> "Tuple[str, Any]":
     """Id, and (endpoint, body), of a row of a batch."""
     body = row.get("body") or {"messages": [user_message(row["prompt"])]}
     endpoint = "/" + row.get("url", "/v4/chat/completions").split("/v4/")[1]
-    turns = body["messages"] if endpoint == "/chat/completions" else [body]
-    if not turns or not all(hasattr(turn, "keys") for turn in turns): raise ValueError
+    (body["messages"][0] if endpoint == "/chat/completions" else body).keys()  # else it is none
     return str(row.get("custom_id") or row["id"]), (endpoint, body)
 
 def _final(client: GLM, args: Any, name: str, task: Any) -> "Dict[str, Any]":
@@ -1683,15 +1658,12 @@ def _final(client: GLM, args: Any, name: str, task: Any) -> "Dict[str, Any]":
             body = client.chat.completions.create(**{**args.fields, **body, **one})
             text_of(body)
     except (FinishReasonError, APIStatusError) as error:
-        if error.retryable or _exit_code(error) in (3, 4): raise
-        vague = error.status_code not in (None, 400, 413, 422)  # the base URL may be wrong
-        if vague and error.code not in ERROR_CODES: raise
+        clear = error.code in ERROR_CODES or error.status_code in (None, 400, 413, 422)
+        if not clear or error.retryable or _exit_code(error) in (3, 4): raise  # or a wrong base URL
         if error.status_code: status, body = error.status_code, error.body
         if error.finish_reason != "tool_calls":
             problem = {"code": error.code or error.finish_reason, "message": str(error)}
     return {"custom_id": name, "response": {"status_code": status, "body": body}, "error": problem}
-
-CLEAR = "\r\x1b[K"  # the progress line
 
 def _batch(client: GLM, args: Any, log: _Writer) -> int:
     """Answer a file's rows, some at once; each that is final is a line of the output.
@@ -1705,8 +1677,6 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
     names = Counter(name for name, _ in rows)
     if len(names) < len(rows):
         raise GLMValueError(f"--batch: {names.most_common(1)[0][0]} is there twice")
-    if os.path.realpath(args.output) == os.path.realpath(args.batch):
-        raise GLMValueError("-o: another file than that of --batch")
     in_a_row: List[str] = []  # the rows that failed since one went well
     stop: List[Exception] = []
     lock = threading.Lock()
@@ -1728,12 +1698,12 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
                 lasts = isinstance(error, OSError) or _exit_code(error) in (3, 4)
                 if lasts or len(in_a_row) > 9: stop.append(error)
                 else: note = f"glm.py: {name}: {error}\n"
-            with lock: log.write(note + state() * log.terminal, before=CLEAR)
+            with lock: log.write(note + state() * log.terminal, over=True)
             if stop: return
 
     with _ours(args.output, 0o666) as file:
-        ended = lambda row: (str(row["custom_id"]), row["error"])  # noqa: E731
-        made = dict(_rows(file, "answer of a batch", ended, b'{"custom_id":'))
+        made = dict(_rows(file, "answer of a batch (-o)",
+                          lambda row: (str(row["custom_id"]), row["error"]), b'{"custom_id":'))
         final = made.keys() & names.keys()
         failed = [name for name in final if made[name]]
         todo = iter([row for row in rows if row[0] not in final])  # one for all threads
@@ -1741,7 +1711,7 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
         for thread in threads: thread.start()
         for thread in threads:
             while thread.is_alive(): thread.join(0.2)  # one without end is deaf on Windows
-    log.write(f"glm.py: {state()}\n", before=CLEAR)
+    log.write(f"glm.py: {state()}\n", over=True)
     if stop: raise stop[0]
     return 1 if failed else 0
 
@@ -1751,33 +1721,29 @@ def _points(client: GLM, args: Any) -> "Iterator[str]":
     """Yield what there is to say to each of POINTS; raise at the first that fails."""
     import platform
     import socket
-    from urllib.parse import urlsplit
-    parts = urlsplit(client.base_url)
-    tls, host = parts.scheme == "https", parts.hostname or ""
+    there = client._opener
     yield f"{platform.python_version()} on {platform.platform()}"
-    if tls:
+    if there.tls:
         import ssl
         paths = ssl.get_default_verify_paths()
         roots = args.ca_file, os.environ.get("REQUESTS_CA_BUNDLE"), paths.cafile, paths.capath
         yield ssl.OPENSSL_VERSION
         yield ", ".join(filter(None, roots)) or "none: name the issuer's with --ca-file"
     else: yield from ("-", "-")
-    port = parts.port or (443 if tls else 80)
-    route = choose_proxy(parts.scheme, host, port, args.proxy)
-    yield route[3][5:] if route else "none"
-    host, port = route[:2] if route else (host, port)
+    host, port, scheme = there.host, there.port, client.base_url.partition(":")[0]
+    route: Any = choose_proxy(scheme, host, port, there.proxy) or (host, port, {}, " via none")
+    yield route[3][5:]
+    host, port = route[:2]
     found = socket.getaddrinfo(host.encode(), port, 0, socket.SOCK_STREAM)
     yield f"{host} is {', '.join(sorted({str(row[4][0]) for row in found}))}"
     start = time.monotonic()
     socket.create_connection((host, port), 8).close()
     yield f"{host}:{port} in {(time.monotonic() - start) * 1000:.0f} ms"
-    refusal, date = None, None
-    for path in ("/models/-", "/models"):  # the first is refused for sure: a refusal has a Date
-        try:
-            client.request("GET", path, timeout=15)
-            refusal = None
-        except APIStatusError as error: refusal, date = error, error.date
-    yield "fine" if tls else "-"
+    dated = lambda reply: reply.json() and _date(reply.headers.get("date"))  # noqa: E731
+    refusal = None
+    try: date = client._call("GET", "/models", dated, None, 15, None)
+    except APIStatusError as error: refusal, date = error, error.date
+    yield "fine" if there.tls else "-"
     yield f"{time.time() - date:+.0f} s from the server's" if date else "-"
     _client(args)  # fails where there is no key, or a malformed one
     if refusal and refusal.status_code != 404: raise refusal
@@ -1794,7 +1760,7 @@ def _check(args: Any, out: _Writer) -> int:
         out.write(f"{name:10} {text}\n")
     return code
 
-def _exit_code(error: BaseException, shown: bool = False) -> int:
+def _exit_code(error: BaseException, shown: str = "") -> int:
     """The exit code of an error; shown: text of an answer was out before it."""
     row = ERROR_CODES.get(getattr(error, "code", ""))
     status = getattr(error, "status_code", None) or 0
@@ -1814,8 +1780,7 @@ def _command(args: Any, out: _Writer, log: _Writer) -> int:
         raise GLMValueError("--batch IN and -o OUT go together, and without a prompt")
     if args.verbose:
         import logging
-        logging.basicConfig(format="%(message)s")
-        logging.getLogger("glm").setLevel(logging.DEBUG)
+        logging.basicConfig(format="%(message)s", level=logging.DEBUG)
     if args.help or args.version: out.write(HELP if args.help else f"glm.py {__version__}\n")
     elif args.explain: out.write(explain(args.explain) + "\n")
     elif args.check: return _check(args, out)
@@ -1841,7 +1806,7 @@ def main(argv: "Optional[List[str]]" = None) -> int:
     except KeyboardInterrupt: return 130
     except BrokenPipeError: return 141
     except Exception as error:
-        code, text = _exit_code(error, out.wrote), str(error) or type(error).__name__
+        code, text = _exit_code(error, out.last), str(error) or type(error).__name__
         if args.json:
             facts = {name: getattr(error, name, None) for name
                      in ("code", "retryable", "request_id", "retry_at", "partial")}
