@@ -349,11 +349,11 @@ def _events(blocks: "Iterable[bytes]") -> "Iterator[str]":
         plain = text[6:].split("\n\ndata: ")  # if no line but these begins in it
         if text[:6] == "data: " and text.count("\n") == 2 * len(plain) - 2: yield from plain
         else:
-            for event in text.split("\n\n"): yield from _event(event)
+            for event in filter(None, text.split("\n\n")): yield from _event(event)
     rest += decode(b"", True)
     for data in _event(rest):
         try:  # if its last line or JSON is complete
-            if rest[-1] in "\n>" or data == "[DONE]" or _decode(data): yield data
+            if rest[-1] == "\n" or data == "[DONE]" or data[:1] == "<" or _decode(data): yield data
         except ValueError: pass
 
 # -- Time --------------------------------------------------------------------------------------
@@ -401,9 +401,9 @@ def retry(call: "Callable[[], Any]", *, max_retries: int = 3, deadline: "Optiona
         except Exception as error:
             if not getattr(error, "retryable", False) or attempt >= max_retries: raise
             wait = getattr(error, "retry_after", None)
-            if wait is None: wait = rand() * min(8.0, 0.5 * 2**attempt)
+            if wait is None: wait = rand() * 0.5 * 2 ** min(attempt, 4)
             if wait > MAX_WAIT or time.monotonic() + wait >= (deadline or float("inf")): raise
-        sleep(wait)
+        sleep(max(0.0, wait))
 
 # -- Transport ---------------------------------------------------------------------------------
 
@@ -428,7 +428,7 @@ def choose_proxy(scheme: str, host: str, port: int, proxy: Any = None) -> Any:
     from urllib.parse import unquote, urlsplit
     from urllib.request import getproxies, proxy_bypass
     name = "proxy"
-    if proxy is False or host in ("localhost", "::1") or host.startswith("127."): return None
+    if proxy is False or _listed(host, port, "localhost 127.0.0.0/8 ::1"): return None
     if proxy is None:
         found = getproxies()
         kind = scheme if found.get(scheme) else "all"
@@ -522,7 +522,7 @@ class _Response:
         while self.code < 200:  # 100 Continue and the like may come first
             first, *lines = self.head().split("\n")
             found = re.match(r"HTTP/1\.\d (\d{3})\b", first)
-            if not found: raise ConnectionError(f"no HTTP/1.1: {first[:40]!r}")
+            if not found: raise ConnectionError(f"no HTTP/1.1: {first!r}")
             self.code = int(found.group(1))
             self.headers: Dict[str, str] = {}
             for line in lines:
@@ -535,7 +535,7 @@ class _Response:
         length = "" if coding else self.headers.get("content-length", "")
         if method in ("HEAD", "CONNECT") or self.code in (204, 304): coding, length = "", "0"
         if coding not in ("", "chunked") or not (length or "0").isdecimal():
-            raise ConnectionError(f"unknown framing: {coding[:40]} {length}")
+            raise ConnectionError(f"unknown framing: {coding} {length}")
         self.chunked, self.size = coding, length
         self.kept = "close" not in self.headers.get("connection", "").lower() and coding + length
 
@@ -580,7 +580,7 @@ class _Response:
             self.data, end, block = data[end:], max(0, end - len(data)), b"".join(parts)
             if block: yield block
             if size and not end and b"\n" in self.data[2:]:
-                raise ConnectionError(f"no chunk: {self.data[:40]!r}")
+                raise ConnectionError(f"no chunk: {self.data!r}")
             if size: self.more()
         self.data = b"\n" + self.data
         self.head()  # trailers
@@ -626,10 +626,13 @@ class _KeepAlive:
         if self.pid != os.getpid():  # a fork's sockets are its parent's
             self.route = choose_proxy(request.type, self.host, self.port, self.proxy)
             self.kept, self.pid = [], os.getpid()  # the process last, for other threads
-        target, headers = request.selector, {"Host": request.host, **request.unredirected_hdrs}
+        target = request.selector
         if self.route:
             request.where += self.route[3]
-            if not self.tls: target, headers = request.full_url, {**headers, **self.route[2]}
+            if not self.tls:
+                target = request.full_url
+                request.unredirected_hdrs.update(self.route[2])  # there _hide() sees it
+        headers = {"Host": request.host, **request.unredirected_hdrs}
         for kept in (self.idle(), None):
             wire = kept or self.connect(request)
             request.phase, wire.deadline, wire.heard = "read", request.deadline, 0
@@ -685,24 +688,26 @@ def _hide(request: Any, text: str) -> str:
     """Text of a server without the key, which some echo."""
     import re
     for name, value in request.unredirected_hdrs.items():
-        if re.search(SECRET_HEADERS, name.lower()) and len(value) >= 12:  # shorter ones are words
-            text = text.replace(value, "***").replace(value.rpartition(" ")[2], "***")
+        for secret in (value, value.rpartition(" ")[2]):
+            if re.search(SECRET_HEADERS, name.lower()) and len(secret) > 7:  # others are words
+                text = text.replace(secret, "***")
     return text
 
-def _connection_error(error: Any, request: Any, cut: Any = APIConnectionError) -> GLMError:
+def _connection_error(error: Any, request: Any,
+                      cut: "Callable[..., GLMError]" = APIConnectionError) -> GLMError:
     """What the network did, as an error that says in which phase, to whom and through what."""
     if isinstance(getattr(error, "reason", None), OSError): error = error.reason  # of URLError
     if _late(error):
         limit = "total" if request.deadline.end <= time.monotonic() + 0.001 else request.phase
         return APITimeoutError(f"{limit} timeout [{request.where}]", retryable=limit == "connect")
     kind = type(error).__name__
-    text = _hide(request, f"{kind}: {getattr(error, 'verify_message', '') or error}")
+    text = _hide(request, f"{kind}: {getattr(error, 'verify_message', '') or error}")[:MAX_SHOWN]
     where = f" [{request.phase}, {request.where}]"
     if kind == "gaierror": return APIConnectionError("no such host name: " + text + where)
     if "certificate" in text.lower():  # in 3.6 an error without verify_message
         advice = "if you trust its issuer, name the issuer's file: ca_file= or REQUESTS_CA_BUNDLE"
         return APIConnectionError(f"TLS certificate refused: {text}; {advice}{where}")
-    return cut(text + where, retryable=True)  # type: ignore[no-any-return]
+    return cut(text + where, retryable=not isinstance(error, ImportError))
 
 # -- Replies -----------------------------------------------------------------------------------
 
@@ -718,8 +723,7 @@ class _Reply:
         pull = getattr(response, "blocks", lambda: iter(lambda: response.read1(65536), b""))
         coding = self.headers.get("content-encoding") or "identity"
         try:
-            if coding != "identity":
-                raise APIResponseValidationError(f"the reply is packed as {coding:.40}, unasked")
+            if coding.lower() != "identity": raise self.invalid("packed, unasked", coding)
             for block in pull():
                 size += len(block)
                 if size > cap: raise APIResponseValidationError("the reply is over 256 MB")
@@ -749,7 +753,7 @@ class _Reply:
             for choice in body["choices"]: _text_arguments(choice["message"])
             ends = [choice.get("finish_reason") for choice in body["choices"]]
             if not ends: raise KeyError
-        except (TypeError, KeyError, AttributeError):
+        except (TypeError, KeyError, AttributeError, ValueError):
             raise self.invalid("without choices", str(body)) from None
         if "network_error" in ends:
             raise StreamInterruptedError(BROKEN, partial=body, retryable=True)
@@ -762,12 +766,14 @@ class _Reply:
 
     def error(self, text: "Optional[str]" = None) -> GLMError:
         """What the server said, as the error of its business code, else of its HTTP status."""
+        import json
+        body: Any = text
         try:
-            body: Any = _hide(self.request, self.text() if text is None else text)
+            body = _hide(self.request, self.text() if text is None else text)
             body = _decode(body)
-        except ValueError: pass
+            body = _decode(_hide(self.request, json.dumps(body, ensure_ascii=False)))  # or escaped
+        except (ValueError, RecursionError): body = _hide(self.request, str(body))
         except APIResponseError as problem: body = str(problem)
-        body = _decode(_hide(self.request, _encode(body).decode()))  # it may be spelled in escapes
         fields: Any = body if isinstance(body, dict) else {}
         code, text = _find_error({**fields, "success": False}) or ("", "")
         row, kind = ERROR_CODES.get(code), self.status
@@ -777,7 +783,8 @@ class _Reply:
         named = _hide(self.request, str(named or self.headers.get("x-log-id") or ""))[:80]
         parts = [" ".join((text or str(body)).split())[:MAX_SHOWN] or "an empty body"]
         parts += [explain(code)] * bool(row)
-        parts += self.request.hints(kind, code, self.headers)
+        location = _hide(self.request, self.headers.get("location") or "nowhere")[:MAX_SHOWN]
+        parts += self.request.hints(kind, code, location)
         said = f"HTTP {self.status}{', code ' + code if code and not row else ''}: "
         said += f"{'; '.join(parts)} [{self.request.where}{', request ' + named if named else ''}]"
         cls = STATUS_ERRORS.get(kind, APIInternalError if kind >= 500 else APIStatusError)
@@ -946,7 +953,7 @@ def _text_in(content: Any) -> str:
     """The text of a message's content, which some servers send in parts."""
     if isinstance(content, str): return content
     parts = content if isinstance(content, list) else ()
-    return "".join(part.get("text") or "" for part in parts if isinstance(part, dict))
+    return "".join(str(part.get("text") or "") for part in parts if isinstance(part, dict))
 
 def text_of(completion: Any) -> str:
     """Return the text of an answer; FinishReasonError where it is not whole or there is none."""
@@ -958,7 +965,7 @@ def text_of(completion: Any) -> str:
         "model_context_window_exceeded": "the answer does not fit the context: shorten the input",
         "tool_calls": "the model asks for tools: chat.completions.create shows which",
         "length": not text and "max_tokens went into thinking; raise it, or thinking=False",
-    }.get(reason, not text and f"the answer is empty (finish_reason {reason})")
+    }.get(str(reason), not text and f"the answer is empty (finish_reason {reason})")
     if not why: return text
     raise FinishReasonError(why, finish_reason=reason, partial=completion)
 
@@ -1131,6 +1138,8 @@ class GLM:
         except GLMError as error: raise error.with_traceback(None)  # noqa: B904  # as in _send
         self._check_key()
 
+    _log: Any = None
+
     def __setstate__(self, options: Any) -> None:
         self.base_url = _base_url(options["base_url"])
         self._options = {**options, "base_url": self.base_url}  # whatever the environment becomes
@@ -1302,15 +1311,15 @@ class GLM:
             if logging:
                 seen = getattr(result, "completion", result)  # of a Stream: what it began with
                 named = (getattr(seen, name, None) for name in ("code", "request_id", "usage"))
-                logging.getLogger("glm").debug(
+                GLM._log = GLM._log or logging.getLogger("glm")  # a Ctrl-C may keep its lock
+                GLM._log.debug(
                     "%s: status %s, code %s, request %s, tokens %s, %.3f s", request.where,
                     reply and reply.status, *named, time.monotonic() - start)
             del result, reply  # no cycle of a traceback
 
-    def _hints(self, kind: int, code: str, headers: Any) -> "Iterator[str]":
+    def _hints(self, kind: int, code: str, location: str) -> "Iterator[str]":
         """Other likely reasons of a refusal."""
-        if 300 <= kind < 400:
-            yield f"no redirect is followed; this goes to {headers.get('location')!r:.200}"
+        if 300 <= kind < 400: yield f"no redirect is followed; this goes to {location!r}"
         if kind in (401, 403) and self.auth != "key":
             yield 'auth="key" sends the key itself' if self._key else self._key_name
         if self._official and (kind in (401, 404) or code == "1113"):
