@@ -9,8 +9,9 @@
     $ python3 glm.py "Write a poem"
 
 For BigModel, Z.AI and what speaks their protocol (vLLM, SGLang), with the names of openai and
-zhipuai. Each section builds on those above it: Constants, Errors, Records, Tokens, SSE,
-Time, Transport, Replies, Messages, Endpoints, Client, Conversation, Command line.
+zhipuai. Each section builds on those above it (but GLM.ask on Conversation): Constants, Errors,
+Records, Tokens, SSE, Time, Transport, Replies, Messages, Endpoints, Client, Conversation,
+Command line.
 """
 import os
 import sys
@@ -160,10 +161,14 @@ STATUS_ERRORS = {
     404: NotFoundError, 429: APIReachLimitError, 503: APIServerFlowExceedError,
 }
 
-def _traceless(error: BaseException) -> "Optional[BaseException]":
-    """The error as a cause without frames, which hold the key; None for ours: it may quote it."""
+def _traceless(error: Any) -> "Optional[BaseException]":
+    """The error as a cause without frames, which hold the key; None where it quotes the server.
+
+    That is a bare ConnectionError, which is ours, or one of http.client: they may echo the key.
+    """
+    if isinstance(getattr(error, "reason", None), OSError): error = error.reason  # of URLError
     error.__traceback__ = error.__cause__ = error.__context__ = None
-    return None if type(error) is ConnectionError else error
+    return error if isinstance(error, OSError) and type(error) is not ConnectionError else None
 
 def _date(text: "Optional[str]") -> "Optional[float]":
     """Seconds since 1970 of a date in a header."""
@@ -346,7 +351,7 @@ def _events(blocks: "Iterable[bytes]") -> "Iterator[str]":
             raise APIResponseValidationError("an event of the stream is over 16 MB")
         if end < 0: continue
         text, rest = rest[:end], rest[end + 2 :]
-        plain = text[6:].split("\n\ndata: ")  # if no line but these begins in it
+        plain = text[6:].split("\n\ndata: ")  # the fast way: all are one line
         if text[:6] == "data: " and text.count("\n") == 2 * len(plain) - 2: yield from plain
         else:
             for event in filter(None, text.split("\n\n")): yield from _event(event)
@@ -360,7 +365,7 @@ def _events(blocks: "Iterable[bytes]") -> "Iterator[str]":
 
 class Timeout(namedtuple("Timeout", "connect read total")):
     """Seconds, or None for no limit. connect is without the name's lookup, read the longest silence
-    on the wire, total all of a call, with its retries and the reading of its reply."""
+    on the wire, total all of a call but that lookup: retries and reading too."""
     def __new__(cls, connect: Any = 8.0, read: Any = 300.0, total: Any = None) -> "Timeout":
         for value in (connect, read, total):
             if value is not None and not (isinstance(value, (int, float)) and value > 0):
@@ -370,7 +375,7 @@ class Timeout(namedtuple("Timeout", "connect read total")):
     @classmethod
     def of(cls, value: Any) -> "Timeout":
         """Make one of a number (read), a tuple, or what has .connect and .read (httpx.Timeout)."""
-        if hasattr(value, "connect"):
+        if hasattr(value, "connect") and hasattr(value, "read"):
             return cls(value.connect, value.read, getattr(value, "total", None))
         if isinstance(value, tuple) and len(value) <= 3: return cls(*value)
         return cls(min(8.0, cls(8.0, value).read or 8.0), value)
@@ -414,8 +419,8 @@ def _listed(host: str, port: int, entries: str) -> bool:
     for entry in entries.replace(",", " ").split():
         try: found = ip_address(host) in ip_network(entry.strip("[]"), False)
         except ValueError:
-            name = entry.lstrip("*") or "*"
-            found = proxy_bypass_environment(f"{host}:{port}", {"no": name})
+            name = entry.lstrip("*").replace("[", "").replace("]", "").rstrip(".")
+            found = entry == "*" or proxy_bypass_environment(f"{host}:{port}", {"no": name})
         if found: return True
     return False
 
@@ -439,7 +444,7 @@ def choose_proxy(scheme: str, host: str, port: int, proxy: Any = None) -> Any:
     try:
         parts = urlsplit(proxy if "://" in proxy else "http://" + proxy)
         port = parts.port or 80
-        if parts.scheme != "http" or not parts.hostname: raise ValueError
+        if parts.scheme != "http" or not parts.hostname or "\0" in proxy: raise ValueError
     except (TypeError, ValueError):
         raise APIConnectionError(
             f"{name}: only http://host:port is a proxy that works here, no SOCKS or https: change "
@@ -462,8 +467,8 @@ def _tls_context(ca_file: "Optional[str]", quick: bool) -> "Tuple[Any, bool]":
         if path and not os.path.exists(path):
             raise GLMValueError(f"{what} names a file that is not there: {path}")
     paths = ssl.get_default_verify_paths()
-    try: quick = quick and any(name.endswith(".0") for name in os.listdir(paths.capath))
-    except (OSError, TypeError): quick = False  # there is none that can be read
+    try: quick = quick and any(file.endswith(".0") for file in os.listdir(paths.capath or ""))
+    except OSError: quick = False  # there is none that can be read
     if quick: return ssl.create_default_context(capath=paths.capath), True
     context = ssl.create_default_context()
     if bundle and bundle != paths.cafile:
@@ -482,17 +487,17 @@ class _Wire:
     def __init__(self, host: str, port: int, deadline: _Deadline) -> None:
         """Connect to the first address of the host that answers: each has its share of time."""
         import socket
-        self.deadline, self.buffer = deadline, memoryview(bytearray(4096))  # recv() leaves holes
-        found = socket.getaddrinfo(host.encode(), port, 0, socket.SOCK_STREAM)
-        for others in range(len(found), 0, -1):
-            self.sock = socket.socket(*found[-others][:3])
+        self.deadline, self.buffer = deadline, memoryview(bytearray(4096))  # recv() fragments
+        found = socket.getaddrinfo(host.encode(), port, 0, socket.SOCK_STREAM)  # as text: idna
+        for left in range(len(found), 0, -1):
+            self.sock = socket.socket(*found[-left][:3])
             try:
-                self.sock.settimeout(deadline.left() / others)
-                self.sock.connect(found[-others][4])
+                self.sock.settimeout(deadline.left() / left)
+                self.sock.connect(found[-left][4])
                 break
             except OSError:
                 self.sock.close()
-                if others == 1: raise
+                if left == 1: raise
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # for silences behind NAT
         if hasattr(socket, "TCP_KEEPIDLE"):
@@ -567,7 +572,7 @@ class _Response:
         """A chunked body: all the whole and begun chunks of a read are one block."""
         import re
         match = re.compile(rb"\r?\n([0-9a-fA-F]+)[ \t]*(?:;[^\n]*)?\r?\n").match
-        end, size = 0, 1  # where in data the chunk ends that is being read
+        end, size = 0, 1  # end: of the chunk that is being read, maybe past what data holds
         self.data = b"\r\n" + self.data  # which ends the chunk before each other size
         while size:
             parts, data, at = [], self.data, 0
@@ -607,7 +612,7 @@ class _KeepAlive:
         self.trust: Any = (None, False)  # the TLS context, and whether it is the quick one
 
     def close(self) -> None:
-        for wire, _ in self.kept: wire.hang_up()  # in a fork the parent's stay open
+        self.kept.clear()  # each closes as it goes; in a fork the parent's stay open
 
     def idle(self) -> Any:
         """Take a kept connection that is young, and silent since its reply: the caller's alone."""
@@ -644,14 +649,14 @@ class _KeepAlive:
     def exchange(self, wire: _Wire, method: str, target: str, headers: "Dict[str, str]",
                  body: "Optional[bytes]" = None) -> _Response:
         """Send a request, and read the head of its reply."""
-        size = {} if body is None else {"Content-Length": str(len(body))}
+        size = {} if body is None and method != "POST" else {"Content-Length": str(len(body or ""))}
         lines = map(": ".join, {**headers, "Accept-Encoding": "identity", **size}.items())
         head = "\r\n".join([f"{method} {target} HTTP/1.1", *lines, "\r\n"]).encode("latin-1")
-        data, pool = memoryview(head + (body or b"")), self.kept
+        data, pool = memoryview(body or b""), self.kept
         try:
-            for start in range(0, len(data), 16384):  # a TLS record: each has its own timeout
+            for start in range(0, len(data) or 1, 16384):  # a TLS record: each has its own timeout
                 wire.sock.settimeout(wire.deadline.left())
-                wire.sock.sendall(data[start : start + 16384])
+                wire.sock.sendall(head * (not start) + data[start : start + 16384])
         except ConnectionError: pool = []  # a refusal may have come before the end of the request
         return _Response(wire, method, pool)
 
@@ -689,7 +694,7 @@ def _hide(request: Any, text: str) -> str:
     import re
     for name, value in request.unredirected_hdrs.items():
         for secret in (value, value.rpartition(" ")[2]):
-            if re.search(SECRET_HEADERS, name.lower()) and len(secret) > 7:  # others are words
+            if re.search(SECRET_HEADERS, name.lower()) and len(secret) > 5:  # others are words
                 text = text.replace(secret, "***")
     return text
 
@@ -704,7 +709,7 @@ def _connection_error(error: Any, request: Any,
     text = _hide(request, f"{kind}: {getattr(error, 'verify_message', '') or error}")[:MAX_SHOWN]
     where = f" [{request.phase}, {request.where}]"
     if kind == "gaierror": return APIConnectionError("no such host name: " + text + where)
-    if "certificate" in text.lower():  # in 3.6 an error without verify_message
+    if kind[:3] in ("SSL", "Cer") and "certificate" in f"{text} {error}".lower():  # Cer: 3.6
         advice = "if you trust its issuer, name the issuer's file: ca_file= or REQUESTS_CA_BUNDLE"
         return APIConnectionError(f"TLS certificate refused: {text}; {advice}{where}")
     return cut(text + where, retryable=not isinstance(error, ImportError))
@@ -715,12 +720,13 @@ class _Reply:
     """One reply: its head and its body, read once."""
     def __init__(self, response: Any, request: Any) -> None:
         self.response, self.request, self.headers = response, request, response.headers
-        self.status: int = response.code
+        self.status: int = getattr(response, "status", None) or response.code
 
     def blocks(self, cut: Any = APIConnectionError, cap: float = MAX_REPLY) -> "Iterator[bytes]":
         """Yield the body as it comes; one that is cut short raises the class cut."""
         response, size = self.response, 0
-        pull = getattr(response, "blocks", lambda: iter(lambda: response.read1(65536), b""))
+        read: Any = getattr(response, "read1", None) or getattr(response, "read", None)
+        pull = getattr(response, "blocks", lambda: iter(lambda: read(65536), b""))
         coding = self.headers.get("content-encoding") or "identity"
         try:
             if coding.lower() != "identity": raise self.invalid("packed, unasked", coding)
@@ -796,6 +802,12 @@ class _Reply:
             retry_at=_retry_at(text) if row and row.retry == "until" else None)
 
 BROKEN = "the service broke off (finish_reason network_error)"
+
+def _text_in(content: Any) -> str:
+    """The text of a message's content, which some servers send in parts."""
+    if isinstance(content, str): return content
+    parts = content if isinstance(content, list) else ()
+    return "".join(str(part.get("text") or "") for part in parts if isinstance(part, dict))
 
 def _text_arguments(message: Any) -> Any:
     """A message or delta whose tools' arguments are text: some servers send objects."""
@@ -900,7 +912,7 @@ class Stream:
         """The answer so far, in the form of a reply that is not streamed."""
         choices = []
         for index, answer in self._answers.items():
-            text, thought = ("".join(map(str, answer[key])) for key in ("text", "thought"))
+            text, thought = ("".join(map(_text_in, answer[key])) for key in ("text", "thought"))
             calls = [Record(call, function=Record(call["function"], arguments="".join(pieces)))
                      for call, pieces in answer["calls"].values()]
             message = Record(role="assistant", content=text or (None if calls else ""))
@@ -949,12 +961,6 @@ def user_message(text: str, images: "Iterable[Any]" = ()) -> "Dict[str, Any]":
     parts: Any = [part if isinstance(part, dict) else image_part(part) for part in images]
     return {"role": "user", "content": [*parts, {"type": "text", "text": text}] if parts else text}
 
-def _text_in(content: Any) -> str:
-    """The text of a message's content, which some servers send in parts."""
-    if isinstance(content, str): return content
-    parts = content if isinstance(content, list) else ()
-    return "".join(str(part.get("text") or "") for part in parts if isinstance(part, dict))
-
 def text_of(completion: Any) -> str:
     """Return the text of an answer; FinishReasonError where it is not whole or there is none."""
     choice = (completion.choices or [Record(message=Record())])[0]
@@ -983,14 +989,16 @@ def _form(fields: "Mapping[str, Any]", files: "Mapping[str, Any]") -> "Tuple[byt
             head = f'; filename="{name}"\r\nContent-Type: application/octet-stream'
         elif value is None: continue
         else: head, value = "", value.encode() if isinstance(value, str) else _encode(value)
-        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{key}"{head}\r\n\r\n'
-        parts += [head.encode("utf-8", "surrogateescape"), value, b"\r\n"]  # a path in no locale
+        head = f'Content-Disposition: form-data; name="{key.translate(escape)}"{head}\r\n\r\n'
+        head = f"--{boundary}\r\n{head}"  # with surrogates from a path in no locale
+        parts += [head.encode("utf-8", "surrogateescape"), value, b"\r\n"]
     parts.append(f"--{boundary}--\r\n".encode())
     return b"".join(parts), "multipart/form-data; boundary=" + boundary
 
 # -- Endpoints ---------------------------------------------------------------------------------
 
 # Method (the official SDKs' names), verb, path, and what is not JSON: a form, a binary reply.
+# GLM declares the groups for the checker; what is above a group has a row before it.
 ENDPOINTS = """\
 chat.asyncCompletions.create                     POST   /async/chat/completions
 chat.asyncCompletions.retrieve_completion_result GET    /async-result/{id}
@@ -1033,7 +1041,7 @@ def _method(name: str, verb: str, path: str, kind: str = "json") -> Any:
         if str(found) in ("", ".", ".."): raise GLMValueError(f"{name}: {hole} names nothing")
         fields = {key: value for key, value in fields.items() if value is not None}
         files = {"file": fields.pop("file", None)} if kind == "form" else None
-        fields.update(extra_body or {})
+        fields.update(_mapping(extra_body, "extra_body"))
         reply = "stream" if fields.get("stream") else kind.replace("form", "json")
         return self._client.request(
             verb, path.format(**{hole: quote(str(found), "")}), files=files, reply=reply,
@@ -1061,7 +1069,8 @@ def load_env(path: str = ".env") -> "Dict[str, str]":
 def _base_url(url: "Optional[str]") -> str:
     import re
     url = url or next(filter(None, map(os.environ.get, BASES)), "bigmodel")
-    url = re.sub("/+(chat/completions)?/*$", "", BASE_URLS.get(url, url[:]).strip())
+    url = BASE_URLS.get(url, url[:]).strip()  # url[:] of a _Secret is bare
+    url = re.sub("/+(chat/completions)?/*$", "", url)
     found = re.match(r"https?://(?:[\w.-]+|\[[\w.:%]+\])(?::(\d+))?(/[!$->@-~]*)?$", url, re.A)
     if found and 0 < int(found.group(1) or 80) < 65536: return url  # no ? nor #
     raise GLMValueError(
@@ -1119,10 +1128,11 @@ class Chat(_Group):
 class GLM:
     """A client for one base URL; safe between threads; it pickles without its key.
 
-    api_key: else GLM_API_KEY, ZAI_API_KEY, ZHIPUAI_API_KEY or ZHIPU_API_KEY; all but the first
-    go to their vendor's hosts only. base_url: a URL or a name of BASE_URLS. auth: "jwt" sends a
-    signed token, "key" the key, None a token where BigModel takes it. timeout: see Timeout.
-    proxy: a URL, or False; else the environment's. ca_file: PEM, besides the system's roots.
+    api_key: else GLM_API_KEY, ZAI_API_KEY, ZHIPUAI_API_KEY or ZHIPU_API_KEY; all but the first go
+    to the vendor's hosts and that of their own *_BASE_URL only. base_url: a URL or a name of
+    BASE_URLS. auth: "jwt" sends a signed token, "key" the key, None a token where BigModel takes
+    it. timeout: see Timeout. proxy: a URL, or False; else the environment's. ca_file: PEM, besides
+    the system's roots.
     opener: an opener of urllib.request, in place of all this transport.
     """
     def __init__(self, api_key: "Optional[str]" = None, base_url: "Optional[str]" = None, *,
@@ -1133,19 +1143,19 @@ class GLM:
         api_key, base_url, proxy = (text and _Secret(text) for text in (api_key, base_url, proxy))
         default_headers = {name: _Secret(value) for name, value
                            in _mapping(default_headers, "default_headers").items()}
-        options = {name: value for name, value in locals().items() if name != "self"}
+        options = {name: value for name, value in dict(locals()).items() if name != "self"}
         try: self.__setstate__(options)
         except GLMError as error: raise error.with_traceback(None)  # noqa: B904  # as in _send
         self._check_key()
 
-    _log: Any = None
+    _log: Any = None  # the logger, fetched once: a Ctrl-C within getLogger may keep its lock
 
     def __setstate__(self, options: Any) -> None:
         self.base_url = _base_url(options["base_url"])
         self._options = {**options, "base_url": self.base_url}  # whatever the environment becomes
         self._official = _site(self.base_url) in map(_site, BASE_URLS.values())
         self._key, self._key_name = self._find_key(options["api_key"])
-        usual = "jwt" if self.base_url == BASE_URLS["bigmodel"] else "key"
+        usual = "jwt" if self.base_url.lower() == BASE_URLS["bigmodel"] else "key"
         auth = options["auth"] or os.environ.get("GLM_AUTH") or usual
         if auth not in ("jwt", "key"): raise GLMValueError('auth: "jwt", "key" or None')
         if not isinstance(options["max_retries"], int): raise GLMValueError("max_retries: a number")
@@ -1154,7 +1164,8 @@ class GLM:
         self._served: List[str] = []  # the models of the server
         agent = {"User-agent": "glm.py/" + __version__}
         self._headers = _headers(agent, options["default_headers"])
-        self._opener = options["opener"] or _KeepAlive(self._options)
+        self._opener = options["opener"]
+        if self._opener is None: self._opener = _KeepAlive(self._options)
 
     def __getstate__(self) -> Any:
         import re
@@ -1175,7 +1186,7 @@ class GLM:
 
     def close(self) -> None:
         """Close the kept connections; the client can go on."""
-        self._opener.close()
+        if isinstance(self._opener, _KeepAlive): self._opener.close()
 
     def with_options(self, **changes: Any) -> "GLM":
         """Return a client with some options changed; it shares the connections if it can."""
@@ -1208,7 +1219,7 @@ class GLM:
         from urllib.parse import urlencode
         _secret(method + path, "method and path")
         if path[:1] != "/" or " " in path or reply not in ("json", "bytes", "content", "stream"):
-            raise GLMValueError('request: "GET", "/path" in ASCII, reply="json", "bytes", "stream"')
+            raise GLMValueError('request: "GET", "/path"; reply: json, bytes, content or stream')
         pairs = [pair for pair in _mapping(query, "query").items() if pair[1] is not None]
         if pairs: path += "?" + urlencode(pairs)
         if files:
@@ -1311,7 +1322,7 @@ class GLM:
             if logging:
                 seen = getattr(result, "completion", result)  # of a Stream: what it began with
                 named = (getattr(seen, name, None) for name in ("code", "request_id", "usage"))
-                GLM._log = GLM._log or logging.getLogger("glm")  # a Ctrl-C may keep its lock
+                GLM._log = GLM._log or logging.getLogger("glm")
                 GLM._log.debug(
                     "%s: status %s, code %s, request %s, tokens %s, %.3f s", request.where,
                     reply and reply.status, *named, time.monotonic() - start)
@@ -1356,7 +1367,7 @@ class Conversation:
         params = {**self.params, **params, "messages": self.messages + turn, "stream": True}
         with self.client.chat.completions.create(**params) as stream:
             for chunk in stream:
-                for choice in (chunk.choices or ())[:1]:
+                for choice in [one for one in chunk.choices or () if not one.index]:
                     if choice.delta.content: yield _text_in(choice.delta.content)
         text_of(stream.completion)
         self.messages += [*turn, stream.completion.choices[0].message]
@@ -1610,7 +1621,7 @@ def _answer(client: GLM, args: Any, session: _Session, user: Any, out: _Writer,
     try:
         reply = client.chat.completions.create(messages=session.messages(user), **args.fields)
         for chunk in [reply] if args.no_stream else reply:
-            for choice in (chunk.choices or ())[:1]:
+            for choice in [one for one in chunk.choices or () if not one.index]:
                 part = choice.get("delta", choice.message)
                 if args.show_thinking and part.reasoning_content:
                     log.write(part.reasoning_content, more=True)
@@ -1654,7 +1665,8 @@ def _task(row: Any) -> "Tuple[str, Any]":
     """Id, and (endpoint, body), of a row of a batch."""
     body = row.get("body") or {"messages": [user_message(row["prompt"])]}
     endpoint = "/" + row.get("url", "/v4/chat/completions").split("/v4/")[1]
-    (body["messages"][0] if endpoint == "/chat/completions" else body).keys()  # else it is none
+    turns = body["messages"] if endpoint == "/chat/completions" else [body]
+    if not [*map(dict.keys, turns)]: raise ValueError
     return str(row.get("custom_id") or row["id"]), (endpoint, body)
 
 def _final(client: GLM, args: Any, name: str, task: Any) -> "Dict[str, Any]":
@@ -1663,7 +1675,8 @@ def _final(client: GLM, args: Any, name: str, task: Any) -> "Dict[str, Any]":
     try:
         if endpoint != "/chat/completions": body = client.request("POST", endpoint, body)
         else:
-            one = {"messages": args.head + body["messages"], "stream": None, "stream_options": None}
+            names = "stream", "stream_options", "extra_body", "extra_headers", "timeout"
+            one = {**dict.fromkeys(names), "messages": args.head + body["messages"]}
             body = client.chat.completions.create(**{**args.fields, **body, **one})
             text_of(body)
     except (FinishReasonError, APIStatusError) as error:
@@ -1686,6 +1699,8 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
     names = Counter(name for name, _ in rows)
     if len(names) < len(rows):
         raise GLMValueError(f"--batch: {names.most_common(1)[0][0]} is there twice")
+    if os.path.realpath(args.output) == os.path.realpath(args.batch):
+        raise GLMValueError("-o: another file than that of --batch")
     in_a_row: List[str] = []  # the rows that failed since one went well
     stop: List[Exception] = []
     lock = threading.Lock()
@@ -1741,7 +1756,7 @@ def _points(client: GLM, args: Any) -> "Iterator[str]":
     else: yield from ("-", "-")
     host, port, scheme = there.host, there.port, client.base_url.partition(":")[0]
     route: Any = choose_proxy(scheme, host, port, there.proxy) or (host, port, {}, " via none")
-    yield route[3][5:]
+    yield route[3][5:]  # without " via "
     host, port = route[:2]
     found = socket.getaddrinfo(host.encode(), port, 0, socket.SOCK_STREAM)
     yield f"{host} is {', '.join(sorted({str(row[4][0]) for row in found}))}"
