@@ -1216,9 +1216,9 @@ class GLM:
         With files (name -> path, bytes, file, or (file name, one of these)) it goes as a form.
         reply: "json" gives Records, "bytes" bytes, "content" a Content, "stream" a Stream.
         """
+        import re
         from urllib.parse import urlencode
-        _secret(method + path, "method and path")
-        if path[:1] != "/" or " " in path or reply not in ("json", "bytes", "content", "stream"):
+        if not re.match("[A-Z]+ /[!-~]* (json|bytes|content|stream)$", f"{method} {path} {reply}"):
             raise GLMValueError('request: "GET", "/path"; reply: json, bytes, content or stream')
         pairs = [pair for pair in _mapping(query, "query").items() if pair[1] is not None]
         if pairs: path += "?" + urlencode(pairs)
@@ -1694,8 +1694,8 @@ def _batch(client: GLM, args: Any, log: _Writer) -> int:
     would fail all rows: at once for key, balance or disk, else after 10 failures in a row.
     """
     import threading
-    with open(args.batch, "rb") as file:
-        rows = _rows(file, 'row {"id", "prompt"} or {"custom_id", "url", "body"}', _task)
+    with open(args.batch, "rb") as source:
+        rows = _rows(source, 'row {"id", "prompt"} or {"custom_id", "url", "body"}', _task)
     names = Counter(name for name, _ in rows)
     if len(names) < len(rows):
         raise GLMValueError(f"--batch: {names.most_common(1)[0][0]} is there twice")

@@ -1898,7 +1898,7 @@ BAD_CALLS = [
 ]
 BAD_REQUESTS = [
     (("GET", "/x"), {"query": 5}), (("GET", "/x"), {"reply": "yaml"}), (("POST", "/x"), {"files": 5}), (("GET /x\r\nA: b", "/x"), {}),
-    (("POST", "/x", 5), {"files": {"a": b"x"}}),
+    (("", "/x"), {}), (("GET /y", "/x"), {}), ((5, "/x"), {}), (("GET", b"/x"), {}), (("POST", "/x", 5), {"files": {"a": b"x"}}),
 ]
 
 
@@ -3327,7 +3327,7 @@ def test_without_ssl_plain_http_works(service):
 def test_the_file_does_not_grow():
     """The aim is 800 lines for the library and 1,100 in all: these limits only go down."""
     library, lines = SOURCE.partition("# -- Command line -")[0].count("\n"), SOURCE.count("\n")
-    assert library <= 1375 and lines <= 1845, "what comes in has to make room: find as many lines that can go"
+    assert library <= 1374 and lines <= 1842, "what comes in has to make room: find as many lines that can go"
     assert max(map(len, SOURCE.splitlines())) <= 100
 
 
