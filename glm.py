@@ -1,35 +1,168 @@
 #!/usr/bin/env python3
-# SPDX-License-Identifier: MIT. Copyright (c) 2026 the authors of glm.py, which is its own source:
-# copy it freely, keep these lines; `python3 glm.py --version` tells which release a copy is.
-"""A client and command line for Zhipu's GLM models, in one file without dependencies.
+# SPDX-License-Identifier: MIT
+# Copyright (c) 2026 the authors of glm.py
+# This file is its own source: copy it freely and keep these lines. `python3 glm.py --version`
+# tells which release a copy is.
+"""A client and command line for Zhipu's GLM models, in one file that needs nothing but Python.
 
     >>> from glm import GLM
-    >>> GLM().ask("1 + 1 = ?")               # the key: GLM_API_KEY, ZAI_API_KEY or ZHIPUAI_API_KEY
+    >>> GLM().ask("1 + 1 = ?")
     '2'
+
     $ python3 glm.py "Write a poem"
 
-For BigModel, Z.AI and what speaks their protocol (vLLM, SGLang), with the names of openai and
-zhipuai. Each section builds on those above it (but GLM.ask on Conversation): Constants, Errors,
-Records, Tokens, SSE, Time, Transport, Replies, Messages, Endpoints, Client, Conversation,
-Command line.
+It speaks to BigModel, Z.AI and servers with the same protocol (vLLM, SGLang), under the names that
+openai, zhipuai and zai use. The key comes from GLM_API_KEY, ZAI_API_KEY, ZHIPUAI_API_KEY or
+ZHIPU_API_KEY.
+
+The sections, each of which uses only what stands above it: Constants, Errors, Tokens, Events,
+Timeouts and retry, Transport, Records, Replies, Messages, Requests, Endpoints, Client,
+Conversation, Command line. `__all__` lists what is public; the rest may change with any release.
 """
+
+import base64
+import codecs
+import collections
+import contextlib
+import email.utils
+import functools
+import hashlib
+import hmac
+import http.client
+import io
+import ipaddress
+import itertools
+import json
+import locale
+import logging
+import math
+import mimetypes
 import os
+import random
+import re
+import socket
 import sys
+import threading
 import time
-from codecs import getincrementaldecoder, lookup
-from collections import Counter, defaultdict, namedtuple
-from operator import methodcaller
+import urllib.error
+import urllib.parse
+import urllib.request
+import weakref
+import zlib
+from datetime import datetime, timedelta, timezone
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    Generator,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Tuple,
+    Type,
+    TypeVar,
+    Union,
+    overload,
+)
 
-TYPE_CHECKING = False  # a checker takes this name for True; typing costs 5 ms
 if TYPE_CHECKING:
-    from datetime import datetime
-    from typing import Any, Callable, Dict, Iterable, Iterator, List, Literal, Mapping
-    from typing import Optional, Tuple, overload
-else:
-    Any = object
-__version__ = "1.0.0"
+    from typing import Literal
 
-# -- Constants ---------------------------------------------------------------------------------
+try:
+    import ssl
+    from ssl import CertificateError, SSLEOFError, SSLError, SSLWantReadError
+except ImportError:  # a Python built without OpenSSL still reaches plain http hosts
+    ssl = None  # type: ignore[assignment]  # no module
+
+    class NoTLSError(OSError):
+        """Stands for the errors of TLS, and is never raised."""
+
+    # These cannot be raised without the module.
+    CertificateError = SSLEOFError = SSLError = SSLWantReadError = NoTLSError  # type: ignore
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]  # no module
+
+# fmt: off  # one line or two a section, in their order
+__all__ = [
+    "BASE_URLS",
+    "ERROR_CODES",
+    "NOT_GIVEN",
+    "omit",
+    "GLMError",
+    "GLMValueError",
+    "FinishReasonError",
+    "APICancelledError",
+    "APIResponseError",
+    "APIResponseValidationError",
+    "APIConnectionError",
+    "APITimeoutError",
+    "StreamInterruptedError",
+    "APIStatusError",
+    "APIRequestFailedError",
+    "APIAuthenticationError",
+    "PermissionDeniedError",
+    "NotFoundError",
+    "ConflictError",
+    "UnprocessableEntityError",
+    "APIReachLimitError",
+    "APIInternalError",
+    "APIServerFlowExceedError",
+    "APIError",
+    "ZhipuAIError",
+    "ZaiError",
+    "OpenAIError",
+    "BadRequestError",
+    "AuthenticationError",
+    "RateLimitError",
+    "InternalServerError",
+    "explain",
+    "generate_token",
+    "iter_sse",
+    "Timeout",
+    "TIMEOUT",
+    "retry",
+    "Cancel",
+    "choose_proxy",
+    "Record",
+    "Function",
+    "ToolCall",
+    "Message",
+    "Delta",
+    "Choice",
+    "ChunkChoice",
+    "Usage",
+    "Completion",
+    "Chunk",
+    "Page",
+    "ChatCompletion",
+    "ChatCompletionChunk",
+    "ChatCompletionMessage",
+    "ChatCompletionMessageToolCall",
+    "CompletionMessage",
+    "Stream",
+    "Content",
+    "image_part",
+    "user_message",
+    "text_of",
+    "GLM",
+    "ZaiClient",
+    "ZhipuAI",
+    "ZhipuAiClient",
+    "OpenAI",
+    "load_env",
+    "Conversation",
+]
+# fmt: on
+__version__ = "2.0.0"
+
+# -- Constants -------------------------------------------------------------------------------------
 
 BASE_URLS = {
     "bigmodel": "https://open.bigmodel.cn/api/paas/v4",
@@ -37,21 +170,72 @@ BASE_URLS = {
     "bigmodel-coding": "https://open.bigmodel.cn/api/coding/paas/v4",
     "zai-coding": "https://api.z.ai/api/coding/paas/v4",
 }
-KEYS = ("GLM_API_KEY", "ZAI_API_KEY", "ZHIPUAI_API_KEY", "ZHIPU_API_KEY")
-BASES = ("GLM_BASE_URL", "ZAI_BASE_URL", "ZHIPUAI_BASE_URL")  # family: the first 3 letters
-TEXT_MODEL, IMAGE_MODEL = "glm-4.7-flash", "glm-4.6v-flash"  # they cost nothing
-TOKEN_TTL, CLOCK_SKEW = 210, 30  # seconds: a token's life, how wrong a clock may be unrepaired
-IDLE, DRAIN = 30.0, 0.2  # seconds: trust in an idle connection, what may follow [DONE]
-MAX_WAIT = 60.0  # seconds; a server that asks for more gets no second request
-SECRET_HEADERS = "auth|key|token|secret|cookie"  # in the names of headers that may hold one
-MAX_LINE, MAX_REPLY, MAX_SHOWN = 16 << 20, 256 << 20, 200  # bytes, bytes, characters
+BASE_URL_VARIABLES = ("GLM_BASE_URL", "ZAI_BASE_URL", "ZHIPUAI_BASE_URL")
+KEY_VARIABLES = {  # and the variable of the one host besides the official ones that a key may go to
+    "GLM_API_KEY": None,  # any host
+    "ZAI_API_KEY": "ZAI_BASE_URL",
+    "ZHIPUAI_API_KEY": "ZHIPUAI_BASE_URL",
+    "ZHIPU_API_KEY": "ZHIPUAI_BASE_URL",
+}
+KEY_PAGES = (
+    "https://bigmodel.cn/usercenter/proj-mgmt/apikeys or https://z.ai/manage-apikey/apikey-list"
+)
+TEXT_MODEL = "glm-4.7-flash"  # the default models cost nothing
+IMAGE_MODEL = "glm-4.6v-flash"
+NOT_GIVEN = omit = None  # openai's names for an argument that is left out
 
-ErrorCode = namedtuple("ErrorCode", "status retry exit zh en")
-# Business code, HTTP status (0: any), retry (yes, no, sign: anew and once, until: a stated time),
-# exit code of the command line, meaning. Sources: docs.bigmodel.cn/cn/faq/api-code and, for older
-# codes, docs.bigmodel.cn/cn/guide/develop/openai/introduction.
-ERROR_CODES: "Dict[str, ErrorCode]" = {}
-for _row in """\
+TOKEN_LIFETIME = 210  # seconds
+CLOCK_TOLERANCE = 30  # seconds that a clock may be off before tokens are signed by the server's
+IDLE_LIMIT = 30.0  # seconds after which an idle connection is not trusted any more
+KEEP_ALIVE_AFTER = 60  # seconds of silence before TCP asks whether the peer is still there
+DRAIN_LIMIT = 0.2  # seconds for what may follow the [DONE] of a stream
+RETRY_AFTER_LIMIT = 60.0  # seconds; a server that asks for more gets no second request
+BLOCK_SIZE = 65536  # bytes in one read or write
+LINE_LIMIT = 16 << 20  # characters in one line of a stream
+TEXT_LIMIT = 200  # characters of a server's text in an error message
+
+# finish_reason values which say that the server broke the answer off. network_error is GLM's; the
+# others come from vLLM, SGLang, OpenRouter, DeepSeek and relays:
+# https://github.com/vllm-project/vllm/issues/57082
+# https://github.com/damianvtran/local-operator/issues/223
+# https://github.com/can1357/oh-my-pi/issues/8563
+BROKEN_OFF = {
+    "network_error",
+    "abort",
+    "error",
+    "cancelled",
+    "repetition",
+    "insufficient_system_resource",
+}
+
+
+class ErrorCode(NamedTuple):
+    """A business code: HTTP status (0: any), whether it is retried, exit code, meaning.
+
+    `retry` is "yes", "no", "sign" (once, signed anew, if the clock is off) or "until" (not before
+    the time that the message states).
+    """
+
+    status: int
+    retry: str
+    exit_code: int
+    zh: str
+    en: str
+
+
+def parse_error_codes(text: str) -> Dict[str, ErrorCode]:
+    """The rows of the table below by their code."""
+    codes = {}
+    for row in text.splitlines():
+        code, status, retry, exit_code, meaning = row.split(None, 4)
+        zh, en = meaning.split(" | ")
+        codes[code] = ErrorCode(int(status), retry, int(exit_code), zh, en)
+    return codes
+
+
+# https://docs.bigmodel.cn/cn/faq/api-code, https://docs.bigmodel.cn/cn/api/api-code and, for codes
+# that are gone from there, https://docs.bigmodel.cn/cn/guide/develop/openai/introduction
+ERROR_CODES = parse_error_codes("""\
 500  500 yes   7 内部错误 | internal error
 401  401 sign  3 令牌过期或验证失败 | bad or expired token
 1000 401 no    3 身份验证失败 | authentication failed
@@ -70,7 +254,7 @@ for _row in """\
 1200 500 yes   7 接口调用失败 | call failed
 1210 400 no    1 参数有误 | bad parameters
 1211 400 no    1 模型不存在 | unknown model
-1212 400 no    1 模型不支持该调用方式 | the model lacks this way of calling
+1212 400 no    1 模型不支持该调用方式 | the model cannot be called this way
 1213 400 no    1 缺少参数 | a field is missing
 1214 400 no    1 参数非法 | a field is not valid
 1215 400 no    1 参数互斥 | two fields exclude each other
@@ -91,6 +275,7 @@ for _row in """\
 1309 429 no    4 套餐已到期 | plan expired
 1310 429 until 4 每周或每月额度用尽 | weekly or monthly cap reached
 1311 429 no    4 套餐不含该模型 | model not in this plan
+1312 429 yes   6 该模型访问量过大 | model overloaded: later, or another model
 1313 429 no    4 触发公平使用限制 | fair-use limit reached
 1314 429 no    4 企业套餐无效 | enterprise plan not valid
 1315 429 no    4 密钥仅限企业套餐 | key limited to the enterprise coding plan
@@ -100,1743 +285,3261 @@ for _row in """\
 1319 429 until 4 7天额度与子账户月限用尽 | 7-day cap reached, and the sub-account's
 1320 429 until 4 5小时额度与企业月限用尽 | 5-hour cap reached, and the company's
 1321 429 until 4 7天额度与企业月限用尽 | 7-day cap reached, and the company's
-""".splitlines():
-    _code, _status, _retry, _exit, _text = _row.split(None, 4)
-    ERROR_CODES[_code] = ErrorCode(int(_status), _retry, int(_exit), *_text.split(" | "))
-ADVICE = {  # by exit code, or by business code where there is more to say
-    1: "correct the request", 3: "check the key, and that it belongs to this base URL",
-    4: "top up, change the plan or wait", 5: "change the input: the same is refused again",
-    6: "send fewer requests at once", 7: "try again later", 8: "shorten the input",
+""")
+ADVICE_BY_CODE = {
     "1113": "top up, or use the base URL that the key was sold for",
-    "1210": "compare the fields with the model's page; newer models refuse thinking=False",
+    "1210": "compare the fields with the model's page: glm-5.3 and newer always think and take"
+    ' thinking={"type": "enabled"} with reasoning_effort low, high or max',
     "1302": "send fewer requests at once: the limit is on concurrency, by model",
     "1308": "wait for the stated time, or use a pay-as-you-go key",
 }
-
-def explain(code: "str | int") -> str:
-    """Say in Chinese and English what a business code means, if it is retried, what to do."""
-    row = ERROR_CODES.get(str(code))
-    if row is None: return f"{code}: not a known code; the HTTP status decides"
-    again = {"yes": "retried", "sign": "signed anew once if the clock is off"}
-    advice = ADVICE.get(str(code), ADVICE[row.exit])
-    return f"{code}: {row.zh} / {row.en}; {again.get(row.retry, 'not retried')}; {advice}"
-
-# -- Errors ------------------------------------------------------------------------------------
-
-class GLMError(Exception):
-    """Base of all errors here. They pickle; facts that do not apply are None."""
-    status_code: "Optional[int]" = None; code: "Optional[str]" = None
-    request_id: "Optional[str]" = None; finish_reason: "Optional[str]" = None
-    retryable = False
-    retry_after: "Optional[float]" = None  # seconds, as the server asked
-    retry_at: "Optional[datetime]" = None  # when a quota comes back
-    body: Any = None; partial: Any = None  # what the server said; the Completion so far
-    date: "Optional[float]" = None  # the server's clock
-
-    def __init__(self, message: str = "", **facts: Any) -> None:
-        super().__init__(message)
-        self.__dict__.update(facts, message=message)
-
-class GLMValueError(GLMError, ValueError): "A bad key, argument or setting: nothing was sent."
-class FinishReasonError(GLMError): "The answer is not whole, or not text: .finish_reason, .partial."
-class APIResponseError(GLMError): "No usable reply."
-class APIResponseValidationError(APIResponseError): "A 2xx that is not what was asked for."
-class APIConnectionError(APIResponseError): "Name, connect, TLS, proxy or dropped reply: it says."
-class APITimeoutError(APIConnectionError): "The connect, read or total limit passed: it says."
-class StreamInterruptedError(APIConnectionError): "No [DONE] and no finish_reason: .partial."
-class APIStatusError(GLMError): "The server refused: .status_code, .code."
-class APIRequestFailedError(APIStatusError): "400: the request is wrong."
-class APIAuthenticationError(APIStatusError): "401: no key, or a refused one."
-class PermissionDeniedError(APIStatusError): "403: the key may not do this."
-class NotFoundError(APIStatusError): "404: no such path, model or object."
-class APIReachLimitError(APIStatusError): "429: rate, quota, balance or plan; .code tells."
-class APIInternalError(APIStatusError): "500 and up: the service failed."
-class APIServerFlowExceedError(APIInternalError): "503: the service is overloaded."
-
-ZhipuAIError = ZaiError = OpenAIError = APIError = GLMError
-BadRequestError, AuthenticationError = APIRequestFailedError, APIAuthenticationError
-RateLimitError, InternalServerError = APIReachLimitError, APIInternalError
-STATUS_ERRORS = {
-    400: APIRequestFailedError, 401: APIAuthenticationError, 403: PermissionDeniedError,
-    404: NotFoundError, 429: APIReachLimitError, 503: APIServerFlowExceedError,
+ADVICE_BY_EXIT_CODE = {
+    1: "correct the request",
+    3: "check the key, and that it belongs to this base URL",
+    4: "top up, change the plan or wait",
+    5: "change the input: the same is refused again",
+    6: "send fewer requests at once",
+    7: "try again later",
+    8: "shorten the input",
 }
 
-def _traceless(error: Any) -> "Optional[BaseException]":
-    """The error as a cause without frames, which hold the key; None where it quotes the server.
+# -- Errors ----------------------------------------------------------------------------------------
 
-    That is a bare ConnectionError, which is ours, or one of http.client: they may echo the key.
+
+class GLMError(Exception):
+    """The base of all errors here. All pickle; a fact that does not apply is None.
+
+    retry_after is in seconds, retry_at the time when a quota comes back; body is what the server
+    said, partial the Completion as far as it came; date is the server's clock in seconds since
+    1970, exit_code what a command line should end with.
     """
-    if isinstance(getattr(error, "reason", None), OSError): error = error.reason  # of URLError
-    error.__traceback__ = error.__cause__ = error.__context__ = None
-    return error if isinstance(error, OSError) and type(error) is not ConnectionError else None
 
-def _date(text: "Optional[str]") -> "Optional[float]":
-    """Seconds since 1970 of a date in a header."""
-    from email.utils import parsedate_to_datetime
-    try: return parsedate_to_datetime(text).timestamp()  # type: ignore[arg-type]
-    except Exception: return None  # of more than four classes, by the Python
+    exit_code = 1
 
-def _retry_after(headers: Any) -> "Optional[float]":
-    """Seconds that a reply asks to wait; a date is read by the reply's own Date."""
-    value = headers.get("retry-after", "")
-    if value.isdecimal(): return float(value)
-    then = _date(value)
-    return max(0.0, then - (_date(headers.get("date")) or time.time())) if then else None
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        status_code: Optional[int] = None,
+        code: Optional[str] = None,
+        request_id: Optional[str] = None,
+        retryable: bool = False,
+        retry_after: Optional[float] = None,
+        retry_at: Optional[datetime] = None,
+        finish_reason: Optional[str] = None,
+        body: Any = None,
+        partial: Any = None,
+        date: Optional[float] = None,
+        exit_code: Optional[int] = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status_code = status_code
+        self.code = code
+        self.request_id = request_id
+        self.retryable = retryable
+        self.retry_after = retry_after
+        self.retry_at = retry_at
+        self.finish_reason = finish_reason
+        self.body = body
+        self.partial = partial
+        self.date = date
+        if exit_code is not None:
+            self.exit_code = exit_code
 
-def _retry_at(text: str) -> "Optional[datetime]":
-    """The time in a quota's message: it has no zone and is UTC+8; an unlikely one is ignored."""
-    import re
-    from datetime import datetime, timedelta, timezone
-    found = re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", text) or [""]
-    try: stamp = datetime.strptime(found[0] + "+0800", "%Y-%m-%d %H:%M:%S%z")
-    except ValueError: return None
-    return stamp if timedelta(0) < stamp - datetime.now(timezone.utc) < timedelta(32) else None
 
-def _find_error(body: Any) -> "Optional[Tuple[str, str]]":
-    """(code, message) where JSON is an error, in any of the service's shapes."""
-    if not isinstance(body, dict): return None
-    error = body.get("error")
-    inner = error if isinstance(error, dict) else body
-    code = str(inner.get("code") or "")[:40]
-    flat = code not in ("", "0", "200") and not {"choices", "id"} & set(body)
-    if not error and not flat and body.get("success") is not False: return None
-    texts = inner.get("message"), error, *map(body.get, ("message", "msg", "detail"))
-    return code, next((text for text in texts if text and isinstance(text, str)), "")
+class GLMValueError(GLMError, ValueError):
+    """A bad key, argument or setting; nothing was sent."""
 
-# -- Records -----------------------------------------------------------------------------------
+    exit_code = 2
 
-class Record(dict):  # type: ignore[type-arg]
-    """A JSON object: a dict whose keys are attributes, but those named like methods (items, ...).
 
-    A name that the API documents and this object lacks reads None.
+class FinishReasonError(GLMError):
+    """The answer is not whole, or is no text: see finish_reason and partial."""
+
+    exit_code = 8
+
+
+class APICancelledError(GLMError):
+    """Another thread ended the call, by a Cancel; see partial."""
+
+    exit_code = 130
+
+
+class APIResponseError(GLMError):
+    """No usable reply."""
+
+
+class APIResponseValidationError(APIResponseError):
+    """A 2xx reply that is not what was asked for."""
+
+
+class APIConnectionError(APIResponseError):
+    """Name lookup, connection, TLS or proxy failed; the message says which, and to whom."""
+
+    exit_code = 7
+
+
+class APITimeoutError(APIConnectionError):
+    """The connect, read or total limit has passed; the message says which."""
+
+
+class StreamInterruptedError(APIConnectionError):
+    """The answer broke off, streamed or not: see partial."""
+
+    exit_code = 8
+
+
+class APIStatusError(GLMError):
+    """The server refused: see status_code and code."""
+
+
+class APIRequestFailedError(APIStatusError):
+    """400: the request is wrong."""
+
+
+class APIAuthenticationError(APIStatusError):
+    """401: no key, or a refused one."""
+
+    exit_code = 3
+
+
+class PermissionDeniedError(APIStatusError):
+    """403: the key may not do this."""
+
+    exit_code = 3
+
+
+class NotFoundError(APIStatusError):
+    """404: no such path, model or object."""
+
+
+class ConflictError(APIStatusError):
+    """409: the request conflicts with another one."""
+
+
+class UnprocessableEntityError(APIStatusError):
+    """422: the fields of the request do not fit."""
+
+
+class APIReachLimitError(APIStatusError):
+    """429: rate, quota, balance or plan; the code tells which."""
+
+    exit_code = 6
+
+
+class APIInternalError(APIStatusError):
+    """500 and above: the service failed."""
+
+    exit_code = 7
+
+
+class APIServerFlowExceedError(APIInternalError):
+    """503: the service is overloaded."""
+
+
+APIError = ZhipuAIError = ZaiError = OpenAIError = GLMError
+BadRequestError = APIRequestFailedError
+AuthenticationError = APIAuthenticationError
+RateLimitError = APIReachLimitError
+InternalServerError = APIInternalError
+STATUS_ERRORS: Dict[int, Type[APIStatusError]] = {
+    400: APIRequestFailedError,
+    401: APIAuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    422: UnprocessableEntityError,
+    429: APIReachLimitError,
+    503: APIServerFlowExceedError,
+}
+
+
+def explain(code: Union[str, int, None] = None) -> str:
+    """What a business code means, whether it is retried, and what to do; without a code, all."""
+    if code is None:
+        return "\n".join(explain(known) for known in ERROR_CODES)
+    row = ERROR_CODES.get(str(code))
+    if row is None:
+        return f"{code}: not a known code; the HTTP status decides"
+    retried = {"yes": "retried", "sign": "signed anew once if the clock is off"}
+    advice = ADVICE_BY_CODE.get(str(code), ADVICE_BY_EXIT_CODE[row.exit_code])
+    return f"{code}: {row.zh} / {row.en}; {retried.get(row.retry, 'not retried')}; {advice}"
+
+
+# -- Tokens ----------------------------------------------------------------------------------------
+
+
+def base64url(data: bytes) -> bytes:
+    """Base64 for URLs, without padding: https://www.rfc-editor.org/rfc/rfc7515#section-2"""
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+def generate_token(apikey: str, exp_seconds: float, now: Optional[float] = None) -> str:
+    """Sign a JWT (HS256) for a key of the form id.secret, as BigModel wants it.
+
+    The token lives for exp_seconds from now on (seconds since 1970; the present if not given). Its
+    times are in milliseconds: https://docs.bigmodel.cn/cn/guide/develop/http/introduction
     """
-    def __getattr__(self, name: str) -> Any:
-        if name in self: return self[name]
-        raise AttributeError(f"no {name!r} here, but: {', '.join(map(str, self)) or 'nothing'}")
-
-    __setattr__ = dict.__setitem__
-
-    def model_dump(self) -> "Dict[str, Any]":
-        """Return plain dicts and lists."""
-        import json
-        return json.loads(json.dumps(self))  # type: ignore[no-any-return]
-
-    def model_dump_json(self, **options: Any) -> str:
-        """Return JSON text; options are those of json.dumps."""
-        import json
-        return json.dumps(self, **{"ensure_ascii": False, **options})
-
-# For the checker, and for the documented names: at run time every object is a Record.
-class Function(Record): "What a ToolCall calls; arguments is text."; name: str; arguments: str
-class ToolCall(Record): "A call that the model asks for."; id: str; type: str; function: Function
-class Message(Record):
-    "An answer; it goes into messages as it is."
-    role: str; content: "Optional[str]"; reasoning_content: "Optional[str]"
-    tool_calls: "Optional[List[ToolCall]]"
-class Choice(Record):
-    "One answer, most often the only one; in a Chunk it has a delta, else a message."
-    index: int; finish_reason: "Optional[str]"; message: Message; delta: Message
-class Usage(Record):
-    "Numbers of tokens."
-    prompt_tokens: int; completion_tokens: int; total_tokens: int
-class Completion(Record):
-    "The reply of chat.completions.create."
-    choices: "List[Choice]"; id: str; created: int; model: str; object: str
-    request_id: "Optional[str]"; usage: "Optional[Usage]"
-class Chunk(Completion): "An event of a Stream."
-
-FIELDS = """audio b64_json completion_tokens_details content_filter data error function_call
-    image_result logprobs prompt_tokens_details refusal system_fingerprint task_status url
-    video_result web_search"""  # documented too, of no certain type
-_names = FIELDS.split()
-for _class in Record.__subclasses__(): _names += _class.__annotations__
-for _name in _names: setattr(Record, _name, property(methodcaller("get", _name)))
-Record.reasoning_content = property(  # type: ignore[attr-defined]  # newer vLLM: reasoning
-    lambda self: self.get("reasoning_content", self.get("reasoning")))
-_codec: "List[Any]" = []  # scanner and encoder: made once, and late, as json costs 5 ms
-
-def _json(part: int) -> Any:
-    if not _codec:
-        import json
-        # NaN and Infinity are no JSON: what is read has to be fit to be written again
-        decoder: Any = json.JSONDecoder(object_hook=Record, parse_constant=lambda name: None)
-        encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        _codec[:] = decoder.scan_once, encoder.encode
-    return _codec[part]
-
-def _decode(text: str) -> Any:
-    """JSON text as Records; ValueError where it is none."""
-    try: value, end = _json(0)(text, 0)
-    except (StopIteration, RecursionError): end = -1
-    if end == len(text): return value
-    stripped = text.strip("\ufeff \t\r\n")
-    if stripped == text: raise ValueError("not JSON")
-    return _decode(stripped)
-
-def _encode(value: Any) -> bytes:
-    try:  # a lone surrogate, which UTF-8 lacks, goes as JSON's escape
-        return _json(1)(value).encode(errors="backslashreplace")  # type: ignore[no-any-return]
-    except (TypeError, ValueError, RecursionError) as error:
-        raise GLMValueError(f"the request is not JSON: {error}") from error
-
-def _mapping(value: Any, what: str) -> "Dict[str, Any]":
-    """A copy of what the caller gave as a dict, or None."""
-    if value is None or hasattr(value, "keys"): return dict(value or {})
-    raise GLMValueError(f"{what}: a dict is wanted, not {type(value).__name__}")
-
-# -- Tokens ------------------------------------------------------------------------------------
-
-class _Secret(str):
-    """Text that shows itself in no repr, print, format, traceback or pickle."""
-    def __new__(cls, text: str = "") -> "_Secret":
-        return str.__new__(cls, text[:] if isinstance(text, str) else "\0")  # str() would mask it
-    def __repr__(self) -> str: return "'***'"
-    def __format__(self, spec: str) -> str: return "***"
-    def __reduce_ex__(self, protocol: Any) -> Any: return _Secret, ()
-    __str__ = __repr__
-
-def _secret(value: Any, what: str, **facts: Any) -> _Secret:
-    """A header's value: one line, or it could smuggle in a header."""
-    if isinstance(value, str) and all(" " <= char <= "~" for char in value): return _Secret(value)
-    raise GLMValueError(f"{what}: must be one line of ASCII without control characters", **facts)
-
-def generate_token(apikey: str, exp_seconds: float, now: "Optional[float]" = None) -> str:
-    """Sign a JWT for a key of the form id.secret, as BigModel wants; now: seconds since 1970."""
-    import hmac
-    from base64 import urlsafe_b64encode
-    apikey = _Secret(apikey)
-    name, _, secret = map(_Secret, apikey.partition("."))
-    if not name or not secret or "." in secret:
+    key_id, _, secret = apikey.partition(".")
+    if not key_id or not secret or "." in secret:
         raise GLMValueError("invalid apikey: a token needs a key of the form id.secret")
-    stamp = round((time.time() if now is None else now) * 1000)
-    claims = {"api_key": name, "exp": stamp + int(exp_seconds * 1000), "timestamp": stamp}
-    parts = {"alg": "HS256", "sign_type": "SIGN", "typ": "JWT"}, claims
-    text = b".".join(urlsafe_b64encode(_encode(part)).rstrip(b"=") for part in parts)
-    signature = hmac.new(secret.encode(), text, "sha256").digest()
-    return (text + b"." + urlsafe_b64encode(signature).rstrip(b"=")).decode()
+    timestamp = round((time.time() if now is None else now) * 1000)
+    header = {"alg": "HS256", "sign_type": "SIGN", "typ": "JWT"}
+    payload = {
+        "api_key": key_id,
+        "exp": timestamp + round(exp_seconds * 1000),
+        "timestamp": timestamp,
+    }
+    parts = [json.dumps(part, separators=(",", ":")).encode() for part in (header, payload)]
+    value = b".".join(base64url(part) for part in parts)
+    signature = hmac.new(secret.encode(), value, hashlib.sha256).digest()
+    return (value + b"." + base64url(signature)).decode()
 
-# -- SSE ---------------------------------------------------------------------------------------
 
-def iter_sse(lines: "Iterable[str]") -> "Iterator[Tuple[str, str]]":
-    """Yield (event, data) from lines, with or without their ends. By the standard, but for the end:
-    there no blank line is needed. https://html.spec.whatwg.org/multipage/server-sent-events.html"""
+# -- Events ----------------------------------------------------------------------------------------
+
+
+def iter_lines(blocks: Iterable[bytes]) -> Iterator[str]:
+    """Yield the lines of UTF-8 text that comes in blocks cut anywhere, none of them empty.
+
+    Each ends with LF, except the last if it was cut. Only LF, CRLF and CR end a line: splitlines
+    would also split at U+2028 and others, which answers may hold.
+    """
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), True)
+    rest = ""
+    for block in itertools.chain(blocks, [b""]):  # an empty one is the end
+        *lines, rest = (rest + decoder.decode(block, final=not block)).split("\n")
+        if len(rest) > LINE_LIMIT:
+            raise APIResponseValidationError("a line of the stream is over 16 MB")
+        for line in lines:
+            yield line + "\n"
+    if rest:
+        yield rest
+
+
+def iter_sse(lines: Iterable[str]) -> Iterator[Tuple[str, str]]:
+    """Yield (event, data) from the lines of an event stream, with or without their line ends.
+
+    By https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
+    except at the end: there no blank line is needed. A last line without its end is dropped if
+    the lines before it had theirs, for then it was cut.
+    """
+    event = ""
     data: List[str] = []
-    event, ends = "", False
+    with_ends = cut = False
     for line in lines:
         text = line.rstrip("\r\n")
-        ends = ends or text != line
-        field, _, value = text.lstrip("\ufeff").partition(":")
-        value = value[value.startswith(" ") :]
-        if field == "data": data.append(value)
-        elif field == "event": event = value
+        with_ends = with_ends or text != line
+        cut = with_ends and text == line
+        name, _, value = text.lstrip("\ufeff").partition(":")
+        if value.startswith(" "):
+            value = value[1:]
+        if name == "data":
+            data.append(value)
+        elif name == "event":
+            event = value
         elif not text:
-            if data: yield event or "message", "\n".join(data)
-            event, data = "", []
-    if data and not (ends and text == line): yield event or "message", "\n".join(data)
+            if data:
+                yield event or "message", "\n".join(data)
+            event = ""
+            data = []
+    if data and not cut:
+        yield event or "message", "\n".join(data)
 
-def _event(text: str) -> "List[str]":
-    """The data of one event; what looks like JSON or HTML goes to its reader as it is."""
-    if text.lstrip("\ufeff \t\n")[:1] in ("{", "[", "<"): return [text]
-    return [data for name, data in iter_sse(text.split("\n")) if name != "ping"]
 
-def _events(blocks: "Iterable[bytes]") -> "Iterator[str]":
-    """Yield the data of each event from blocks of bytes that are cut anywhere."""
-    from io import IncrementalNewlineDecoder
-    decode = IncrementalNewlineDecoder(getincrementaldecoder("utf-8")("replace"), True).decode
-    rest = ""
-    for block in map(decode, blocks):
-        rest += block
-        end = rest.rfind("\n\n", -len(block) - 1)
-        if len(rest) - end > MAX_LINE:
-            raise APIResponseValidationError("an event of the stream is over 16 MB")
-        if end < 0: continue
-        text, rest = rest[:end], rest[end + 2 :]
-        plain = text[6:].split("\n\ndata: ")  # the fast way: all are one line
-        if text[:6] == "data: " and text.count("\n") == 2 * len(plain) - 2: yield from plain
-        else:
-            for event in filter(None, text.split("\n\n")): yield from _event(event)
-    rest += decode(b"", True)
-    for data in _event(rest):
-        try:  # if its last line or JSON is complete
-            if rest[-1] == "\n" or data == "[DONE]" or data[:1] == "<" or _decode(data): yield data
-        except ValueError: pass
+def bare_text_as_data(lines: Iterable[str]) -> Iterator[str]:
+    """Turn JSON and HTML that came without "data:" into data, up to the next blank line.
 
-# -- Time --------------------------------------------------------------------------------------
+    So a server that sends one JSON object in place of a stream, or a gateway's error amid the
+    events, is read like the rest: https://github.com/openclaw/openclaw/issues/93241
+    """
+    bare = False
+    for line in lines:
+        if not line.strip():
+            bare = False
+        elif line.lstrip("\ufeff \t").startswith(("{", "[", "<")):
+            bare = True
+        yield "data: " + line.rstrip("\n") + "\n" if bare else line
 
-class Timeout(namedtuple("Timeout", "connect read total")):
-    """Seconds, or None for no limit. connect is without the name's lookup, read the longest silence
-    on the wire, total all of a call but that lookup: retries and reading too."""
-    def __new__(cls, connect: Any = 8.0, read: Any = 300.0, total: Any = None) -> "Timeout":
-        for value in (connect, read, total):
-            if value is not None and not (isinstance(value, (int, float)) and value > 0):
-                raise GLMValueError(f"timeout: {value!r} is not a number of seconds above 0")
-        return super().__new__(cls, connect, read, total)
 
-    @classmethod
-    def of(cls, value: Any) -> "Timeout":
-        """Make one of a number (read), a tuple, or what has .connect and .read (httpx.Timeout)."""
-        if hasattr(value, "connect") and hasattr(value, "read"):
-            return cls(value.connect, value.read, getattr(value, "total", None))
-        if isinstance(value, tuple) and len(value) <= 3: return cls(*value)
-        return cls(min(8.0, cls(8.0, value).read or 8.0), value)
+# -- Timeouts and retry ----------------------------------------------------------------------------
+
+
+class Timeout(NamedTuple):
+    """Limits in seconds; None is no limit.
+
+    connect: for a TCP connection, and again for the TLS handshake. read: the longest silence.
+    total: for the whole call, its retries and the reading of a stream included; only DNS lookups
+    and a peer that drips single bytes of a handshake or a head can exceed it.
+    """
+
+    connect: Optional[float] = 8.0
+    read: Optional[float] = 300.0
+    total: Optional[float] = None
+
 
 TIMEOUT = Timeout()
 
-class _Deadline:
-    """When a call must be over, on the monotonic clock, and how long it may be silent."""
-    def __init__(self, total: Any, read: Any, end: float = float("inf")) -> None:
-        self.read, self.end = read, min(end, time.monotonic() + (total or float("inf")))
 
-    def left(self) -> float:
-        """Seconds to wait now; TimeoutError where none are left."""
-        left = self.end - time.monotonic()
-        if left <= 0: raise TimeoutError("no time left")
-        return min(left, self.read or left, 1e6)  # eleven days are for ever; sockets take no more
+def to_timeout(value: Any) -> Timeout:
+    """A Timeout from a number (read), a tuple, a Timeout, or anything with .connect and .read."""
+    if hasattr(value, "connect") and hasattr(value, "read"):
+        value = (value.connect, value.read, getattr(value, "total", None))
+    elif isinstance(value, (int, float)):
+        value = (min(8.0, value), value)
+    elif value is None:
+        value = (8.0, None)
+    with contextlib.suppress(TypeError):
+        timeout = Timeout(*value)
+        if isinstance(value, tuple) and all(limit is None or limit > 0 for limit in timeout):
+            return timeout
+    raise GLMValueError("timeout: a number of seconds above 0, or (connect, read, total) of them")
 
-def retry(call: "Callable[[], Any]", *, max_retries: int = 3, deadline: "Optional[float]" = None,
-          sleep: "Callable[[float], Any]" = time.sleep,
-          rand: "Callable[[], float]" = lambda: os.urandom(1)[0] / 256) -> Any:
-    """Return call(), called again while it raises what says .retryable.
 
-    It waits what .retry_after says, else rand() * 0.5, 1, 2 ... at most 8 seconds (full jitter).
-    Where that is over 60 s, or not before deadline (on time.monotonic()), it raises at once.
+T = TypeVar("T")
+
+
+def retry(
+    call: Callable[[], T],
+    *,
+    max_retries: int = 3,
+    deadline: Optional[float] = None,
+    sleep: Callable[[float], Any] = time.sleep,
+    rand: Callable[[], float] = random.random,
+) -> T:
+    """Return call(), repeated while it raises an exception whose .retryable is true.
+
+    Between two tries it waits .retry_after seconds if the exception has them, else exponentially
+    longer with full jitter: 0.5 to 8 s, for rate limits 2 to 60 s. Where the server asks for more
+    than 60 s, or the wait would pass `deadline` (on time.monotonic()), the exception is raised at
+    once.
     """
-    for attempt in range(sys.maxsize):
-        try: return call()
+    attempt = 0
+    while True:
+        try:
+            return call()
         except Exception as error:
-            if not getattr(error, "retryable", False) or attempt >= max_retries: raise
-            wait = getattr(error, "retry_after", None)
-            if wait is None: wait = rand() * 0.5 * 2 ** min(attempt, 4)
-            if wait > MAX_WAIT or time.monotonic() + wait >= (deadline or float("inf")): raise
-        sleep(max(0.0, wait))
+            if attempt >= max_retries or not getattr(error, "retryable", False):
+                raise
+            wait = retry_wait(error, attempt, rand)
+            if wait > RETRY_AFTER_LIMIT:
+                raise
+            if deadline is not None and time.monotonic() + wait >= deadline:
+                raise
+        sleep(wait)
+        attempt += 1
 
-# -- Transport ---------------------------------------------------------------------------------
 
-def _listed(host: str, port: int, entries: str) -> bool:
-    """Whether NO_PROXY names the host: a suffix, host:port, *, an address or a CIDR block."""
-    from ipaddress import ip_address, ip_network
-    from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
-    for entry in entries.replace(",", " ").split():
-        try: found = ip_address(host) in ip_network(entry.strip("[]"), False)
-        except ValueError:
-            name = entry.lstrip("*").replace("[", "").replace("]", "").rstrip(".")
-            found = entry == "*" or proxy_bypass_environment(f"{host}:{port}", {"no": name})
-        if found: return True
-    return False
+def retry_wait(error: Exception, attempt: int, rand: Callable[[], float]) -> float:
+    """Seconds to wait after the given attempt, counted from 0."""
+    requested: Optional[float] = getattr(error, "retry_after", None)
+    if requested is not None:
+        return max(0.0, requested)
+    first, longest = (2.0, 60.0) if isinstance(error, APIReachLimitError) else (0.5, 8.0)
+    return rand() * min(longest, first * 2.0 ** min(attempt, 10))
 
-def choose_proxy(scheme: str, host: str, port: int, proxy: Any = None) -> Any:
-    """Return (host, port, headers, label) of the proxy to use, None to go direct.
 
-    proxy: a URL, False for none, None for what the environment, or else the system, names.
+# -- Transport -------------------------------------------------------------------------------------
+
+DROPPED = (ConnectionError, http.client.IncompleteRead, SSLEOFError)
+# What a connection can do to a call. UnicodeError: a name that has no IDNA form; on 3.6
+# CertificateError is no OSError.
+NETWORK_ERRORS = (OSError, http.client.HTTPException, UnicodeError, CertificateError)
+PROXY_LOGIN = "the proxy asks for a login: put it into the proxy's URL, http://user:password@host"
+
+
+class Cancel:
+    """Ends calls from another thread, as the Stop button of a window does.
+
+    `with cancel:` covers the calls that its thread begins inside; `cancel()`, from any thread, ends
+    those under way, and those begun later at once: a Cancel once used stays cancelled. An ended
+    call raises APICancelledError and is not retried. A name lookup or a TCP connect under way ends
+    by its own limit.
     """
-    from base64 import b64encode
-    from urllib.parse import unquote, urlsplit
-    from urllib.request import getproxies, proxy_bypass
-    name = "proxy"
-    if proxy is False or _listed(host, port, "localhost 127.0.0.0/8 ::1"): return None
-    if proxy is None:
-        found = getproxies()
-        kind = scheme if found.get(scheme) else "all"
-        if not found.get(kind) or _listed(host, port, found.get("no", "")) or proxy_bypass(host):
-            return None
-        proxy, names = found[kind], (kind + "_proxy", kind.upper() + "_PROXY")
-        name = next((name for name in names if os.environ.get(name)), "the system's proxy")
-    try:
-        parts = urlsplit(proxy if "://" in proxy else "http://" + proxy)
-        port = parts.port or 80
-        if parts.scheme != "http" or not parts.hostname or "\0" in proxy: raise ValueError
-    except (TypeError, ValueError):
-        raise APIConnectionError(
-            f"{name}: only http://host:port is a proxy that works here, no SOCKS or https: change "
-            f"it, name {host} in NO_PROXY, or pass proxy=False, or opener=") from None
-    login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}".encode()
-    headers = {"Proxy-Authorization": _Secret("Basic " + b64encode(login).decode())}
-    label = f" via {name} {parts.hostname}:{port}"
-    return parts.hostname, port, headers if parts.username else {}, label
 
-def _tls_context(ca_file: "Optional[str]", quick: bool) -> "Tuple[Any, bool]":
-    """The system's roots (OpenSSL heeds SSL_CERT_FILE and SSL_CERT_DIR) and ca_file's.
+    def __init__(self) -> None:
+        self.cancelled = False
+        self._calls: weakref.WeakSet[Call] = weakref.WeakSet()
+        self._lock = threading.RLock()
 
-    quick: those of a folder alone, if there is one whose names are hashes, since a bundle takes
-    20 ms to read. Returns the context, and whether it is a quick one.
+    def __enter__(self) -> "Cancel":
+        ACTIVE.cancels += (self,)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        ACTIVE.cancels = ACTIVE.cancels[:-1]
+
+    def cancel(self) -> None:
+        """End the calls; what they received so far is in the errors' `partial`."""
+        with self._lock:
+            self.cancelled = True
+            for call in self._calls:
+                call.cancel()
+
+    def cover(self, call: "Call") -> None:
+        """Let `cancel` end this call too."""
+        with self._lock:
+            self._calls.add(call)
+            if self.cancelled:
+                call.cancel()
+
+
+class ActiveCancels(threading.local):
+    """The Cancels whose `with` blocks this thread is in."""
+
+    cancels: Tuple[Cancel, ...] = ()
+
+
+ACTIVE = ActiveCancels()
+
+
+class Call:
+    """One call with all its attempts: its time limits, its secrets, and its end from outside.
+
+    Everything that waits takes its limit from here. The thread that makes the call is the only one
+    that connects, sends, reads and closes. Another thread may only `cancel`: under the lock, it
+    marks the call and shuts the socket of the connection held just now; that wakes the thread,
+    which sees the mark, throws away what it has read since, and closes. `hold`, `release` and
+    `drop` take the same lock, so a late cancel never reaches a connection of another call.
     """
-    import ssl
-    name = "ca_file" if ca_file else "REQUESTS_CA_BUNDLE"
-    bundle = ca_file or os.environ.get(name)
-    for what, path in ((name, bundle), ("SSL_CERT_FILE", os.environ.get("SSL_CERT_FILE"))):
-        if path and not os.path.exists(path):
-            raise GLMValueError(f"{what} names a file that is not there: {path}")
-    paths = ssl.get_default_verify_paths()
-    try: quick = quick and any(file.endswith(".0") for file in os.listdir(paths.capath or ""))
-    except OSError: quick = False  # there is none that can be read
-    if quick: return ssl.create_default_context(capath=paths.capath), True
-    context = ssl.create_default_context()
-    if bundle and bundle != paths.cafile:
-        context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)  # many private CAs fail it
-        kind = "capath" if os.path.isdir(bundle) else "cafile"
-        try: context.load_verify_locations(**{kind: bundle})
-        except OSError as error:  # SSLError too
-            raise GLMValueError(f"{name}: no certificates in {bundle}: {error}") from error
-    return context, False
 
-class _Wire:
-    """A connection, whose sends and recvs wait at most what the deadline of its call has left."""
-    sock: Any = None
-    heard = 0  # bytes of the last read in a call
-
-    def __init__(self, host: str, port: int, deadline: _Deadline) -> None:
-        """Connect to the first address of the host that answers: each has its share of time."""
-        import socket
-        self.deadline, self.buffer = deadline, memoryview(bytearray(4096))  # recv() fragments
-        found = socket.getaddrinfo(host.encode(), port, 0, socket.SOCK_STREAM)  # as text: idna
-        for left in range(len(found), 0, -1):
-            self.sock = socket.socket(*found[-left][:3])
-            try:
-                self.sock.settimeout(deadline.left() / left)
-                self.sock.connect(found[-left][4])
-                break
-            except OSError:
-                self.sock.close()
-                if left == 1: raise
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # for silences behind NAT
-        if hasattr(socket, "TCP_KEEPIDLE"):
-            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
-
-    def recv(self) -> bytes:
-        self.sock.settimeout(self.deadline.left())
-        if self.heard >= 4096: data: bytes = self.sock.recv(65536)
-        else: data = bytes(self.buffer[: self.sock.recv_into(self.buffer)])
-        self.heard = len(data) or self.heard
-        return data
-
-    def hang_up(self) -> None:
-        if self.sock: self.sock.close()
-
-    __del__ = hang_up
-
-class _Response:
-    """A reply by https://www.rfc-editor.org/rfc/rfc9112, its head read, its body to be read.
-
-    http.client's own spends a third of a call in email.parser, and takes a cut head for whole.
-    """
-    def __init__(self, wire: _Wire, method: str, pool: "List[Any]") -> None:
-        import re
-        self.wire: Any = wire
-        self.pool, self.data, self.code = pool, b"", 0
-        while self.code < 200:  # 100 Continue and the like may come first
-            first, *lines = self.head().split("\n")
-            found = re.match(r"HTTP/1\.\d (\d{3})\b", first)
-            if not found: raise ConnectionError(f"no HTTP/1.1: {first!r}")
-            self.code = int(found.group(1))
-            self.headers: Dict[str, str] = {}
-            for line in lines:
-                name, _, value = line.partition(":")
-                name, value = name.rstrip().lower(), value.strip()
-                bad = not value or self.headers.setdefault(name, value) != value
-                if bad and name in ("content-length", "transfer-encoding"):
-                    raise ConnectionError(f"an empty or a second {name} header")
-        coding = self.headers.get("transfer-encoding", "").lower()
-        length = "" if coding else self.headers.get("content-length", "")
-        if method in ("HEAD", "CONNECT") or self.code in (204, 304): coding, length = "", "0"
-        if coding not in ("", "chunked") or not (length or "0").isdecimal():
-            raise ConnectionError(f"unknown framing: {coding} {length}")
-        self.chunked, self.size = coding, length
-        self.kept = "close" not in self.headers.get("connection", "").lower() and coding + length
-
-    def more(self) -> None:
-        if len(self.data) > 65536: raise ConnectionError("a head or line of over 64 KB")
-        fresh = self.wire.recv()
-        if not fresh: raise ConnectionError("the reply is cut")
-        self.data += fresh
-
-    def head(self) -> str:
-        """What comes before the next blank line."""
-        import re
-        while not re.search(b"\n\r?\n", self.data): self.more()
-        head, self.data = re.split(b"\n\r?\n", self.data, maxsplit=1)
-        return head.decode("latin-1")
-
-    def plain(self) -> "Iterator[bytes]":
-        """A body of known length, or one that lasts until the server closes."""
-        left = int(self.size or sys.maxsize)
-        while left:
-            block = self.data or self.wire.recv()
-            if not block: break
-            block, self.data = block[:left], block[left:]
-            left -= len(block)
-            yield block
-        if left and self.size: raise ConnectionError("the reply is cut")
-
-    def chunks(self) -> "Iterator[bytes]":
-        """A chunked body: all the whole and begun chunks of a read are one block."""
-        import re
-        match = re.compile(rb"\r?\n([0-9a-fA-F]+)[ \t]*(?:;[^\n]*)?\r?\n").match
-        end, size = 0, 1  # end: of the chunk that is being read, maybe past what data holds
-        self.data = b"\r\n" + self.data  # which ends the chunk before each other size
-        while size:
-            parts, data, at = [], self.data, 0
-            while size:
-                parts.append(data[at:end])
-                found = match(data, end)
-                if not found: break
-                at, size = found.end(), int(found.group(1), 16)
-                end = at + size
-            self.data, end, block = data[end:], max(0, end - len(data)), b"".join(parts)
-            if block: yield block
-            if size and not end and b"\n" in self.data[2:]:
-                raise ConnectionError(f"no chunk: {self.data!r}")
-            if size: self.more()
-        self.data = b"\n" + self.data
-        self.head()  # trailers
-
-    def blocks(self) -> "Iterator[bytes]":
-        """The body; one that is cut raises. After its end the connection is for other calls."""
-        yield from self.chunks() if self.chunked else self.plain()
-        if self.kept and not self.data:
-            wire, self.wire = self.wire, None  # first: a Stream's close has to leave it alone
-            self.pool.append((wire, time.monotonic()))
-
-    def close(self) -> None:
-        if self.wire: self.wire.hang_up()
-
-class _KeepAlive:
-    """Our opener of urllib's requests: no redirects, no file:, and connections are kept."""
-    def __init__(self, options: Any) -> None:
-        from urllib.parse import urlsplit
-        parts = urlsplit(options["base_url"])
-        self.tls, self.host = parts.scheme == "https", parts.hostname or ""
-        self.port = parts.port or (443 if self.tls else 80)
-        self.proxy, self.ca_file, self.pid = options["proxy"], options["ca_file"], 0
-        self.kept: List[Any] = []  # wires, and since when; append and pop need no lock
-        self.trust: Any = (None, False)  # the TLS context, and whether it is the quick one
-
-    def close(self) -> None:
-        self.kept.clear()  # each closes as it goes; in a fork the parent's stay open
-
-    def idle(self) -> Any:
-        """Take a kept connection that is young, and silent since its reply: the caller's alone."""
-        while True:
-            try: wire, since = self.kept.pop()
-            except IndexError: return None
-            try:
-                wire.sock.settimeout(0)
-                wire.sock.recv(1)
-            except OSError as error:
-                silent = type(error).__name__ in ("BlockingIOError", "SSLWantReadError")
-                if silent and time.monotonic() - since < IDLE: return wire  # else it closes
-
-    def open(self, request: Any, timeout: float) -> Any:
-        """Send a request; its connection goes with the reply, which gives it back."""
-        if self.pid != os.getpid():  # a fork's sockets are its parent's
-            self.route = choose_proxy(request.type, self.host, self.port, self.proxy)
-            self.kept, self.pid = [], os.getpid()  # the process last, for other threads
-        target = request.selector
-        if self.route:
-            request.where += self.route[3]
-            if not self.tls:
-                target = request.full_url
-                request.unredirected_hdrs.update(self.route[2])  # there _hide() sees it
-        headers = {"Host": request.host, **request.unredirected_hdrs}
-        for kept in (self.idle(), None):
-            wire = kept or self.connect(request)
-            request.phase, wire.deadline, wire.heard = "read", request.deadline, 0
-            try: return self.exchange(wire, request.get_method(), target, headers, request.data)
-            except BaseException as error:
-                wire.hang_up()  # one that died while it was idle is replaced, by a new one
-                if not kept or wire.heard or _late(error) or not isinstance(error, OSError): raise
-
-    def exchange(self, wire: _Wire, method: str, target: str, headers: "Dict[str, str]",
-                 body: "Optional[bytes]" = None) -> _Response:
-        """Send a request, and read the head of its reply."""
-        size = {} if body is None and method != "POST" else {"Content-Length": str(len(body or ""))}
-        lines = map(": ".join, {**headers, "Accept-Encoding": "identity", **size}.items())
-        head = "\r\n".join([f"{method} {target} HTTP/1.1", *lines, "\r\n"]).encode("latin-1")
-        data, pool = memoryview(body or b""), self.kept
-        try:
-            for start in range(0, len(data) or 1, 16384):  # a TLS record: each has its own timeout
-                wire.sock.settimeout(wire.deadline.left())
-                wire.sock.sendall(head * (not start) + data[start : start + 16384])
-        except ConnectionError: pool = []  # a refusal may have come before the end of the request
-        return _Response(wire, method, pool)
-
-    def connect(self, request: Any) -> _Wire:
-        request.phase = "connect"
-        if self.tls and not self.trust[0]:
-            self.trust = _tls_context(self.ca_file, not self.ca_file)
-        context, quick = self.trust  # another thread may change it meanwhile
-        host, port = self.route[:2] if self.route else (self.host, self.port)
-        wire = _Wire(host, port, _Deadline(request.limits.connect, None, request.deadline.end))
-        try:
-            if self.tls and self.route:
-                name = f"{self.host if ':' not in self.host else '[' + self.host + ']'}:{self.port}"
-                reply = self.exchange(wire, "CONNECT", name, {"Host": name, **self.route[2]})
-                if reply.code != 200:
-                    raise APIConnectionError(
-                        f"CONNECT refused: HTTP {reply.code} [{request.where}]",
-                        status_code=reply.code, retryable=reply.code >= 500)
-            if self.tls:
-                wire.sock.settimeout(wire.deadline.left())
-                wire.sock = context.wrap_socket(wire.sock, server_hostname=self.host,
-                                                suppress_ragged_eofs=False)
-        except BaseException as error:
-            wire.hang_up()
-            if not quick or getattr(error, "reason", "") != "CERTIFICATE_VERIFY_FAILED": raise
-            self.trust = _tls_context(self.ca_file, False)
-            return self.connect(request)
-        return wire
-
-def _late(error: BaseException) -> bool:  # before 3.10 socket.timeout is a class of its own
-    return isinstance(error, TimeoutError) or type(error).__name__ == "timeout"
-
-def _hide(request: Any, text: str) -> str:
-    """Text of a server without the key, which some echo."""
-    import re
-    for name, value in request.unredirected_hdrs.items():
-        for secret in (value, value.rpartition(" ")[2]):
-            if re.search(SECRET_HEADERS, name.lower()) and len(secret) > 5:  # others are words
-                text = text.replace(secret, "***")
-    return text
-
-def _connection_error(error: Any, request: Any,
-                      cut: "Callable[..., GLMError]" = APIConnectionError) -> GLMError:
-    """What the network did, as an error that says in which phase, to whom and through what."""
-    if isinstance(getattr(error, "reason", None), OSError): error = error.reason  # of URLError
-    if _late(error):
-        limit = "total" if request.deadline.end <= time.monotonic() + 0.001 else request.phase
-        return APITimeoutError(f"{limit} timeout [{request.where}]", retryable=limit == "connect")
-    kind = type(error).__name__
-    text = _hide(request, f"{kind}: {getattr(error, 'verify_message', '') or error}")[:MAX_SHOWN]
-    where = f" [{request.phase}, {request.where}]"
-    if kind == "gaierror": return APIConnectionError("no such host name: " + text + where)
-    if kind[:3] in ("SSL", "Cer") and "certificate" in f"{text} {error}".lower():  # Cer: 3.6
-        advice = "if you trust its issuer, name the issuer's file: ca_file= or REQUESTS_CA_BUNDLE"
-        return APIConnectionError(f"TLS certificate refused: {text}; {advice}{where}")
-    return cut(text + where, retryable=not isinstance(error, ImportError))
-
-# -- Replies -----------------------------------------------------------------------------------
-
-class _Reply:
-    """One reply: its head and its body, read once."""
-    def __init__(self, response: Any, request: Any) -> None:
-        self.response, self.request, self.headers = response, request, response.headers
-        self.status: int = getattr(response, "status", None) or response.code
-
-    def blocks(self, cut: Any = APIConnectionError, cap: float = MAX_REPLY) -> "Iterator[bytes]":
-        """Yield the body as it comes; one that is cut short raises the class cut."""
-        response, size = self.response, 0
-        read: Any = getattr(response, "read1", None) or getattr(response, "read", None)
-        pull = getattr(response, "blocks", lambda: iter(lambda: read(65536), b""))
-        coding = self.headers.get("content-encoding") or "identity"
-        try:
-            if coding.lower() != "identity": raise self.invalid("packed, unasked", coding)
-            for block in pull():
-                size += len(block)
-                if size > cap: raise APIResponseValidationError("the reply is over 256 MB")
-                yield block
-            if getattr(response, "length", None): raise EOFError("the reply is cut")
-        except GLMError: raise
-        except Exception as error:
-            raise _connection_error(error, self.request, cut) from _traceless(error)
-        finally: response.close()
-
-    def bytes(self) -> bytes: return b"".join(self.blocks())
-    def text(self) -> str: return self.bytes().decode("utf-8", "replace")
-    def stream(self) -> "Stream": return Stream(self)
-    def content(self) -> "Content": return Content(self)
-
-    def json(self) -> Any:
-        """The body as Records. An error in it raises, and so does what is no JSON."""
-        text = self.text()
-        try: body = _decode(text) if text or self.status != 204 else Record()
-        except ValueError: raise self.invalid("not JSON", text) from None
-        if _find_error(body): raise self.error(text)
-        return body
-
-    def completion(self) -> Any:
-        body = self.json()
-        try:
-            for choice in body["choices"]: _text_arguments(choice["message"])
-            ends = [choice.get("finish_reason") for choice in body["choices"]]
-            if not ends: raise KeyError
-        except (TypeError, KeyError, AttributeError, ValueError):
-            raise self.invalid("without choices", str(body)) from None
-        if "network_error" in ends:
-            raise StreamInterruptedError(BROKEN, partial=body, retryable=True)
-        return body
-
-    def invalid(self, what: str, text: str) -> GLMError:
-        text = _hide(self.request, text)[:MAX_SHOWN]
-        shown = f"HTTP {self.status}, but {what}: {text!r} [{self.request.where}]"
-        return APIResponseValidationError(shown, status_code=self.status, body=text)
-
-    def error(self, text: "Optional[str]" = None) -> GLMError:
-        """What the server said, as the error of its business code, else of its HTTP status."""
-        import json
-        body: Any = text
-        try:
-            body = _hide(self.request, self.text() if text is None else text)
-            body = _decode(body)
-            body = _decode(_hide(self.request, json.dumps(body, ensure_ascii=False)))  # or escaped
-        except (ValueError, RecursionError): body = _hide(self.request, str(body))
-        except APIResponseError as problem: body = str(problem)
-        fields: Any = body if isinstance(body, dict) else {}
-        code, text = _find_error({**fields, "success": False}) or ("", "")
-        row, kind = ERROR_CODES.get(code), self.status
-        if row: kind = row.status or kind
-        elif kind < 400 and len(code) == 3 and code.isdecimal(): kind = int(code)
-        named = fields.get("request_id") or self.headers.get("x-request-id")
-        named = _hide(self.request, str(named or self.headers.get("x-log-id") or ""))[:80]
-        parts = [" ".join((text or str(body)).split())[:MAX_SHOWN] or "an empty body"]
-        parts += [explain(code)] * bool(row)
-        location = _hide(self.request, self.headers.get("location") or "nowhere")[:MAX_SHOWN]
-        parts += self.request.hints(kind, code, location)
-        said = f"HTTP {self.status}{', code ' + code if code and not row else ''}: "
-        said += f"{'; '.join(parts)} [{self.request.where}{', request ' + named if named else ''}]"
-        cls = STATUS_ERRORS.get(kind, APIInternalError if kind >= 500 else APIStatusError)
-        return cls(
-            _hide(self.request, said), status_code=self.status, body=body, code=code or None,
-            request_id=named or None, date=_date(self.headers.get("date")),
-            retry_after=_retry_after(self.headers),
-            retryable=row.retry == "yes" if row else kind in (408, 429) or kind >= 500,
-            retry_at=_retry_at(text) if row and row.retry == "until" else None)
-
-BROKEN = "the service broke off (finish_reason network_error)"
-
-def _text_in(content: Any) -> str:
-    """The text of a message's content, which some servers send in parts."""
-    if isinstance(content, str): return content
-    parts = content if isinstance(content, list) else ()
-    return "".join(str(part.get("text") or "") for part in parts if isinstance(part, dict))
-
-def _text_arguments(message: Any) -> Any:
-    """A message or delta whose tools' arguments are text: some servers send objects."""
-    for call in message.get("tool_calls") or ():
-        given = (call.get("function") or {}).get("arguments", "")
-        if not isinstance(given, str):
-            call["function"]["arguments"] = "" if given is None else _encode(given).decode()
-    return message
-
-class Stream:
-    """The Chunks of an answer: iterate, or use with; close() ends it early, from any thread.
-
-    completion is the answer put together as far as it came. It is whole once [DONE], or a
-    finish_reason for each choice, came; else the end raises. Every failure has it as .partial.
-    """
-    def __init__(self, reply: _Reply) -> None:
-        self._reply, self._over = reply, False
-        self._blocks: Any = reply.blocks(StreamInterruptedError)
-        self._data: Any = _events(self._blocks)
-        self._answers: Any = defaultdict(
-            lambda: {"text": [], "thought": [], "calls": {}, "end": None})
-        self._head, self._names, self._first = Record(), [""], None
-        self._first = next(self, None)
-
-    def __iter__(self) -> "Iterator[Chunk]": return self
-    def __enter__(self) -> "Stream": return self
-    def __exit__(self, *error: Any) -> None: self.close()
-
-    def __next__(self) -> Chunk:
-        """Return the next chunk; raise unless the end is proved."""
-        chunk, self._first = self._first, None
-        if chunk: return chunk
-        try:
-            for data in self._data:
-                if data[:6] == "[DONE]":
-                    self._over, deadline = True, self._reply.request.deadline
-                    deadline.end = min(deadline.end, time.monotonic() + DRAIN)
-                    for _ in self._blocks: pass  # to the end of the body: so its connection is kept
-                    break
-                if data: return self._add(data)
-            if not self._over:
-                raise StreamInterruptedError("the stream stopped before its end", retryable=True)
-        except GLMError as error:
-            data, ends = "", [answer["end"] for answer in self._answers.values()]
-            whole = ends and all(ends) and isinstance(error, APIConnectionError)
-            if not self._over and not whole:
-                error.partial = self.completion if ends else None
-                error.__context__, self._data = None, ()  # it stays cut for who goes on
-                self._blocks.close()
-                raise error.with_traceback(None)  # noqa: B904  # inner frames may quote the key
-        self.close()
-        raise StopIteration
-
-    def close(self) -> None:
-        """Close the connection, if the stream is not over."""
-        self._over, self._data = True, ()
-        try: self._blocks.close()
-        except ValueError:  # another thread waits for data: this wakes it, where close would not
-            try: self._reply.response.wire.sock.shutdown(2)
-            except (AttributeError, OSError): pass  # it is over, or not ours to wake
-
-    def _add(self, data: str, get: Any = dict.get) -> Chunk:  # a Record's own takes twice as long
-        try:
-            chunk = _decode(data)
-            names = [*chunk]
-            if names != self._names or "usage" in chunk:  # most events are like the one before
-                plain = "choices" in names and "error" not in names
-                if not plain and _find_error(chunk): raise self._reply.error(data)
-                self._head.update({name: chunk[name] for name in names if chunk[name] is not None})
-                self._names = names if plain else []
-            for choice in get(chunk, "choices") or ():
-                delta = get(choice, "delta") or get(choice, "message") or Record()
-                choice["delta"] = delta  # where a server sends a whole answer, or nothing, too
-                answer, text = self._answers[get(choice, "index")], get(delta, "content")
-                if text: answer["text"].append(text)
-                if not text or get(choice, "finish_reason") or len(delta) > 1 + ("role" in delta):
-                    self._merge(answer, delta, choice)
-        except (ValueError, TypeError, AttributeError, LookupError):
-            raise self._reply.invalid("a damaged event", data) from None
-        return chunk  # type: ignore[no-any-return]
-
-    def _merge(self, answer: Any, delta: Any, choice: Any) -> None:
-        """Add what a delta holds besides text."""
-        thought = delta.get("reasoning_content") or delta.get("reasoning")
-        if thought: answer["thought"].append(thought)
-        calls = answer["calls"]
-        for call in _text_arguments(delta).get("tool_calls") or ():
-            key, given = call.get("index"), call.get("function") or {}
-            if key is None:  # a new call has an id; without one it goes on with the last
-                key = len(calls) if call.get("id") else max(len(calls) - 1, 0)
-            kept, pieces = calls.setdefault(key, (Record(function=Record()), []))
-            pieces.append(given.get("arguments", ""))
-            for old, new in ((kept.function, given), (kept, call)):
-                old.update({name: value for name, value in new.items()
-                            if value and name != "index" and not old.get(name)})
-        if choice.get("finish_reason") == "network_error":
-            raise StreamInterruptedError(BROKEN, retryable=True)
-        answer["end"] = choice.get("finish_reason") or answer["end"]
+    def __init__(self, timeout: Timeout, target: str) -> None:
+        self.timeout = timeout
+        self.end = time.monotonic() + (math.inf if timeout.total is None else timeout.total)
+        self.target = target  # for messages: method and URL
+        self.proxy = ""  # for messages
+        self.phase = "request"  # for messages: connect or read, as soon as our transport knows
+        self.secrets: List[str] = []
+        self.cancelled = False
+        self._connection: Optional[Connection] = None
+        self._pool: collections.deque[Connection] = collections.deque()
+        self._lock = threading.RLock()  # a signal handler may cancel the call of its own thread
+        self._woken = threading.Event()
+        for cancel in ACTIVE.cancels:
+            cancel.cover(self)
 
     @property
+    def where(self) -> str:
+        """What the call was doing, to whom and through what, for messages."""
+        return f"[{self.phase}, {self.target}{self.proxy}]"
+
+    def time_left(self, limit: Optional[float]) -> float:
+        """Seconds that a wait with this limit may take; a timeout if the call has none left."""
+        left = self.end - time.monotonic()
+        if left <= 0:
+            raise socket.timeout("no time left")
+        return min(left, math.inf if limit is None else limit, 1e6)  # sockets take no more
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, or raise APICancelledError as soon as the call is cancelled."""
+        self._woken.wait(seconds)
+        self.raise_if_cancelled()
+
+    def hold(self, connection: "Connection", pool: "collections.deque[Connection]") -> None:
+        """Use this connection from now on; `cancel` shuts it."""
+        with self._lock:
+            self.raise_if_cancelled()
+            self._connection = connection
+            self._pool = pool
+
+    def read(self, response: Any) -> bytes:
+        """What has arrived of the body of a reply; at its end nothing."""
+        if self._connection is not None:
+            self._connection.limit_silence(self)
+        block: bytes = getattr(response, "read1", response.read)(BLOCK_SIZE)
+        self.raise_if_cancelled()
+        return block
+
+    def release(self, response: Any) -> None:
+        """After a reply that was read to its end: let other calls use the connection."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        response.close()  # http.client wants that before the next request
+        if response.will_close or self.cancelled or connection.process != os.getpid():
+            connection.close()
+        else:
+            connection.idle_since = time.monotonic()
+            self._pool.append(connection)
+
+    def drop(self) -> None:
+        """Close the connection, if there still is one."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def cancel(self) -> None:
+        """End the call, from any thread; nothing happens to one that is over."""
+        with self._lock:
+            self.cancelled = True
+            self._woken.set()
+            if self._connection is not None:
+                self._connection.shut()
+
+    def raise_if_cancelled(self) -> None:
+        """Raise APICancelledError if `cancel` was called."""
+        if self.cancelled:
+            raise APICancelledError(f"the call was ended from outside {self.where}")
+
+    def mask(self, text: str) -> str:
+        """The text without the secrets that this call sent: some servers echo them."""
+        for secret in self.secrets:
+            if len(secret) >= 6:  # shorter ones are words of ordinary text
+                text = text.replace(secret, "***")
+        return text
+
+
+class Request(urllib.request.Request):
+    """A request of urllib that knows its call."""
+
+    call: Call
+
+
+class Proxy(NamedTuple):
+    """An HTTP proxy; as text it shows no login."""
+
+    host: str
+    port: int
+    source: str  # the argument or variable that named it
+    login: str  # user:password, or ""
+
+    def __repr__(self) -> str:
+        return f"{self.source} {self.host}:{self.port}"
+
+    def headers(self) -> Dict[str, str]:
+        """What the proxy wants to see of the login."""
+        encoded = base64.b64encode(self.login.encode()).decode()
+        return {"Proxy-Authorization": "Basic " + encoded} if self.login else {}
+
+
+def choose_proxy(
+    scheme: str, host: str, port: int, proxy: Union[str, bool, None] = None
+) -> Optional[Proxy]:
+    """The proxy for a host, None to connect directly.
+
+    proxy: a URL, False for none, None for what the environment or the system names. Loopback is
+    always direct; NO_PROXY is read as urllib does, and for addresses also networks (10.0.0.0/8).
+    """
+    if proxy is False or host == "localhost" or in_networks(host, ["127.0.0.0/8", "::1"]):
+        return None
+    if isinstance(proxy, str):
+        return parse_proxy(proxy, "proxy", host)
+    proxies = urllib.request.getproxies()
+    name = (scheme if proxies.get(scheme) else "all") + "_proxy"
+    url = proxies.get(scheme) or proxies.get("all")
+    if not url or urllib.request.proxy_bypass(f"{bracketed(host)}:{port}"):
+        return None
+    if in_networks(host, proxies.get("no", "").split(",")):
+        return None
+    return parse_proxy(url, name if name in os.environ else name.upper(), host)
+
+
+def in_networks(host: str, networks: Iterable[str]) -> bool:
+    """Whether a host is an address in one of the networks; names in the list are passed over."""
+    for network in networks:
+        with contextlib.suppress(ValueError):  # the host or the network is a name
+            if ipaddress.ip_address(host) in ipaddress.ip_network(network.strip(), strict=False):
+                return True
+    return False
+
+
+def bracketed(host: str) -> str:
+    """A host as it stands before a port."""
+    return f"[{host}]" if ":" in host else host
+
+
+def parse_proxy(url: str, source: str, host: str) -> Proxy:
+    """Read a proxy's URL; an error shows nothing of it but the name of its source."""
+    try:
+        parts = urllib.parse.urlsplit(url if "://" in url else "http://" + url)
+        rest = parts.path.strip("/") + parts.query + parts.fragment
+        if parts.scheme == "http" and parts.hostname and not rest and not re.search(r"[\s\0]", url):
+            login = f"{parts.username}:{parts.password or ''}" if parts.username else ""
+            login = urllib.parse.unquote(login)
+            return Proxy(parts.hostname, parts.port or 80, source, login)
+    except ValueError:  # of the port
+        pass
+    raise APIConnectionError(
+        f"{source}: only http://host:port works as a proxy here, no SOCKS or https, and #, / and ?"
+        f" in its password must be written %23, %2F and %3F; change it, name {host} in NO_PROXY, or"
+        " use proxy=False or opener="
+    )
+
+
+def tls_context(ca_file: Optional[str]) -> "ssl.SSLContext":
+    """The system's roots, which OpenSSL finds, SSL_CERT_FILE and SSL_CERT_DIR heeded, and more.
+
+    More: ca_file, else REQUESTS_CA_BUNDLE, a file or a folder with hashed names.
+    """
+    if ssl is None:
+        raise APIConnectionError("https needs Python's ssl module, which this Python lacks")
+    source = "ca_file" if ca_file else "REQUESTS_CA_BUNDLE"
+    bundle = ca_file or os.environ.get("REQUESTS_CA_BUNDLE")
+    for name, path in ((source, bundle), ("SSL_CERT_FILE", os.environ.get("SSL_CERT_FILE"))):
+        if path and not os.path.exists(path):
+            raise GLMValueError(f"{name} names a file that is not there: {path}")
+    context = ssl.create_default_context()
+    # Debian 12's Python and 3.8 and 3.9 set OpenSSL's SSL_OP_IGNORE_UNEXPECTED_EOF, with which a
+    # connection that is cut off would pass for a reply that has come to its end.
+    context.options &= ~0x80
+    if bundle:
+        # The strict checks of Python 3.13 refuse the certificates of many private CAs.
+        context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
+        kind = "capath" if os.path.isdir(bundle) else "cafile"
+        try:
+            context.load_verify_locations(**{kind: bundle})
+        except OSError as error:  # SSLError is one
+            raise GLMValueError(f"{source}: no certificates in {bundle}: {error}") from error
+    return context
+
+
+class Connection(http.client.HTTPConnection):
+    """A connection to a server, plain or TLS, direct or through a proxy; one call has it at a time.
+
+    It connects once, by `open`; when it is closed it stays so.
+    """
+
+    auto_open = 0  # http.client would connect again in silence
+    sock: Any = None
+
+    def __init__(self, request: Request, proxy: Union[str, bool, None]) -> None:
+        parts = urllib.parse.urlsplit(request.full_url)
+        self.secure = parts.scheme == "https"
+        self.server_name = parts.hostname or ""
+        port = parts.port or (443 if self.secure else 80)
+        self.proxy = choose_proxy(parts.scheme, self.server_name, port, proxy)
+        self.opened: Any = None  # the socket; http.client lets go of its own with the last reply
+        self.idle_since = 0.0
+        self.process = os.getpid()
+        if self.proxy is None:
+            super().__init__(self.server_name, port)
+            return
+        super().__init__(self.proxy.host, self.proxy.port)
+        request.call.proxy = f" via {self.proxy!r}"
+        headers = self.proxy.headers()
+        request.call.secrets += [self.proxy.login.partition(":")[2], *headers.values()]
+        if self.secure:  # up to 3.11, http.client sends no Host to the proxy
+            name = bracketed(self.server_name)
+            self.set_tunnel(name, port, {"Host": f"{name}:{port}", **headers})
+
+    def open(self, call: Call, context: Optional["ssl.SSLContext"]) -> None:
+        """Connect, through the proxy if there is one, and shake hands."""
+        self.timeout = call.time_left(call.timeout.connect)
+        try:
+            self.connect()
+        except OSError as error:
+            # Up to 3.11 a reply of the proxy in its frames would keep the socket open.
+            raise error.with_traceback(None)  # noqa: B904  # it is the same error
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if hasattr(socket, "TCP_KEEPIDLE"):
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEP_ALIVE_AFTER)
+        if context is not None:
+            self.sock.settimeout(call.time_left(call.timeout.connect))
+            self.sock = context.wrap_socket(
+                self.sock,
+                server_hostname=self.server_name,
+                do_handshake_on_connect=False,
+                suppress_ragged_eofs=False,
+            )
+            call.raise_if_cancelled()
+            self.sock.do_handshake()
+        self.opened = self.sock
+        call.raise_if_cancelled()
+
+    def exchange(self, request: Request) -> http.client.HTTPResponse:
+        """Send a request and read the head of its reply."""
+        headers = {**dict(request.header_items()), "Host": request.host}
+        target = request.selector
+        if self.proxy and not self.secure:
+            target = request.full_url
+            headers.update(self.proxy.headers())
+        body: Any = request.data
+        if body is not None:
+            headers["Content-Length"] = str(len(body))
+            body = self.blocks_of(body, request.call)
+        refused = False
+        self.limit_silence(request.call)
+        try:
+            self.request(request.get_method(), target, body, headers)
+        except ConnectionError:
+            refused = True  # perhaps a refusal came before the whole request was sent
+        self.limit_silence(request.call)
+        response = self.getresponse()
+        if response.status < 200 or response.headers.defects:
+            response.close()
+            raise http.client.HTTPException("the head of the reply is damaged")
+        response.will_close = response.will_close or refused
+        return response
+
+    def blocks_of(self, body: bytes, call: Call) -> Iterator[bytes]:
+        """The body of a request in blocks, each of which may take as long as a read."""
+        for start in range(0, len(body), BLOCK_SIZE):
+            self.limit_silence(call)
+            yield body[start : start + BLOCK_SIZE]
+
+    def limit_silence(self, call: Call) -> None:
+        """Let the next operation take the call's read limit at most."""
+        self.opened.settimeout(call.time_left(call.timeout.read))
+
+    def is_alive(self) -> bool:
+        """Whether an idle connection is young, and silent as it should be."""
+        try:
+            self.opened.settimeout(0)
+            self.opened.recv(1)
+        except (BlockingIOError, SSLWantReadError):
+            return time.monotonic() - self.idle_since < IDLE_LIMIT
+        except OSError:
+            pass
+        return False
+
+    def shut(self) -> None:
+        """Wake the thread that uses the connection; it gets an error or an end, and closes.
+
+        Not SSLSocket.shutdown: it drops TLS first, and the reader would get ciphertext as text. A
+        forked process shuts nothing: the socket is its parent's too.
+        """
+        sock = self.opened or self.sock
+        if sock is not None and self.process == os.getpid():
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    def __del__(self) -> None:
+        if self.sock is not None:
+            self.close()
+
+
+class KeepAliveHandler(urllib.request.BaseHandler):
+    """http and https for an opener of urllib, by connections that are kept.
+
+    Threads share it: a connection is in the pool or serves one call, which puts it back. A forked
+    process begins with an empty pool.
+    """
+
+    def __init__(self, proxy: Union[str, bool, None], ca_file: Optional[str]) -> None:
+        self.proxy = proxy
+        self.ca_file = ca_file
+        self.context: Optional[ssl.SSLContext] = None
+        self.pool: collections.deque[Connection] = collections.deque()
+        self.process = os.getpid()
+
+    def add_parent(self, parent: urllib.request.OpenerDirector) -> None:
+        """Nothing: opener and handler in a cycle would keep sockets until a garbage collection."""
+
+    def http_open(self, request: Request) -> http.client.HTTPResponse:
+        """Send a request; the call keeps its connection until the reply is read."""
+        connection = self.take()
+        if connection is not None:
+            try:
+                return self.send(request, connection)
+            except DROPPED:
+                pass  # it died while it was idle, so it is replaced; that is not a retry
+        return self.send(request, Connection(request, self.proxy))
+
+    https_open = http_open
+
+    def send(self, request: Request, connection: Connection) -> http.client.HTTPResponse:
+        """Send a request by this connection; any failure closes it."""
+        call = request.call
+        call.hold(connection, self.pool)
+        try:
+            if connection.opened is None:
+                call.phase = "connect"
+                connection.open(call, self.tls_context() if connection.secure else None)
+            call.phase = "read"
+            return connection.exchange(request)
+        except BaseException:
+            call.drop()
+            raise
+
+    def tls_context(self) -> "ssl.SSLContext":
+        """The context of all connections."""
+        if self.context is None:
+            self.context = tls_context(self.ca_file)
+        return self.context
+
+    def take(self) -> Optional[Connection]:
+        """An idle connection that can be used, the caller's alone from now on.
+
+        The oldest first, so that those that are idle for too long are found and closed.
+        """
+        if self.process != os.getpid():
+            self.pool = collections.deque()
+            self.process = os.getpid()
+        with contextlib.suppress(IndexError):
+            while True:
+                connection = self.pool.popleft()
+                if connection.is_alive():
+                    return connection
+                connection.close()
+        return None
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        with contextlib.suppress(IndexError):
+            while True:
+                self.pool.pop().close()
+
+
+def network_error(
+    error: Exception, call: Call, dropped: Type[APIConnectionError] = APIConnectionError
+) -> GLMError:
+    """What the network did, as an error that says in which phase, to whom and through what.
+
+    dropped: the class for a connection that broke.
+    """
+    if call.cancelled:
+        return APICancelledError(f"the call was ended from outside {call.where}")
+    if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
+        error = error.reason  # other openers wrap what happened
+    if isinstance(error, socket.timeout):
+        limit = "total" if time.monotonic() >= call.end - 0.001 else call.phase
+        return APITimeoutError(f"{limit} timeout {call.where}", retryable=limit == "connect")
+    text = call.mask(f"{type(error).__name__}: {error}")[:TEXT_LIMIT]
+    refusal = connect_refusal(error, text, call.where)
+    again = isinstance(error, DROPPED) or not isinstance(
+        error, (http.client.HTTPException, SSLError)
+    )
+    return refusal or dropped(f"{text} {call.where}", retryable=again)
+
+
+def connect_refusal(error: Exception, text: str, where: str) -> Optional[APIConnectionError]:
+    """What keeps a connection from being made: the name, the certificate or the proxy."""
+    if isinstance(error, (socket.gaierror, UnicodeError)):
+        again = isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
+        return APIConnectionError(f"no such host name: {text} {where}", retryable=again)
+    # Our verdict on a certificate, where a TLS alert is the server's. Its class is new in 3.7.
+    verdict = getattr(error, "reason", None) == "CERTIFICATE_VERIFY_FAILED"
+    if verdict or isinstance(error, CertificateError):
+        return APIConnectionError(
+            f"TLS certificate refused: {text}; if you trust its issuer, name a file with the"
+            f" issuer's certificate by ca_file= or REQUESTS_CA_BUNDLE {where}"
+        )
+    tunnel = re.match(r"Tunnel connection failed: (\d+)", str(error))  # a bare OSError
+    if tunnel is None:
+        return None
+    status = int(tunnel.group(1))
+    advice = "; " + PROXY_LOGIN if status == 407 else ""
+    message = f"the proxy refused: {text}{advice} {where}"
+    return APIConnectionError(message, status_code=status, retryable=status >= 500)
+
+
+def shown_cause(error: Exception, call: Call) -> Optional[Exception]:
+    """The error as a cause to be shown, None if its text holds a secret that a server echoed."""
+    return error if call.mask(str(error)) == str(error) else None
+
+
+# -- Records ---------------------------------------------------------------------------------------
+
+# The names that the API documents for its replies, and those that servers like it add. A Record
+# that lacks one of them reads None there; any other name is an AttributeError.
+FIELDS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+    agent_id annotations arguments async_id audio b64_json bytes cached_tokens cancelled_at
+    cancelling_at choices code completed completed_at completion_tokens completion_tokens_details
+    completion_window content content_filter content_type conversation_id cover_image_url created
+    created_at data data_info deleted delta detail document embedding endpoint error error_file_id
+    errors expired_at expires_at failed failed_at filename finalizing_at finish_reason first_id
+    function function_call has_more icon id image_result image_tokens in_progress_at index
+    input_file_id input_tokens last_id layout_details level line link logprobs max_model_len mcp
+    md_results media message metadata model msg name object output_file_id output_tokens owned_by
+    param parent permission prompt_tokens prompt_tokens_details publish_date purpose reader_result
+    reasoning reasoning_content reasoning_tokens refer refusal relevance_score request_counts
+    request_id result_list results revised_prompt risk_level risk_type role root search_intent
+    search_result segments service_tier status success system_fingerprint task_status text title
+    tool_calls total total_tokens type url usage video_result video_tokens voice web_search
+    """,
+    )
+)
+
+
+class Record(dict):  # type: ignore[type-arg]  # Dict[str, Any] as a base needs Python 3.7
+    """A JSON object: a dict whose keys are attributes too, at every depth.
+
+    A name that the API documents and this object lacks reads None. Keys named like methods (items,
+    json) are read by []. `reasoning_content` also answers where a server says `reasoning`.
+    """
+
+    if not TYPE_CHECKING:  # a checker knows the typed fields alone, and so finds typos
+
+        def __getattr__(self, name: str) -> Any:
+            if name in self:
+                return self[name]
+            if name == "reasoning_content":  # vLLM has renamed it: vllm-project/vllm#27755
+                return self.get("reasoning")
+            if name in FIELDS:
+                return None
+            known = ", ".join(map(str, self.keys())) or "nothing"
+            raise AttributeError(f"no {name!r} here, but: {known}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self[name] = value
+
+    def model_dump(self, *, exclude_none: bool = False, **options: Any) -> Dict[str, Any]:
+        """Return plain dicts and lists. Other options of pydantic are taken, without effect."""
+        plain: Dict[str, Any] = to_plain(self, exclude_none)
+        return plain
+
+    def model_dump_json(
+        self, *, indent: Optional[int] = None, exclude_none: bool = False, **options: Any
+    ) -> str:
+        """Return JSON text. Other options of pydantic are taken, without effect."""
+        return json.dumps(to_plain(self, exclude_none), ensure_ascii=False, indent=indent)
+
+    to_dict = dict = model_dump
+    to_json = json = model_dump_json
+
+
+def to_plain(value: Any, exclude_none: bool) -> Any:
+    """The value with dicts in place of Records."""
+    if isinstance(value, list):
+        return [to_plain(item, exclude_none) for item in value]
+    if not isinstance(value, dict):
+        return value
+    pairs = [pair for pair in value.items() if not exclude_none or pair[1] is not None]
+    return {name: to_plain(item, exclude_none) for name, item in pairs}
+
+
+if TYPE_CHECKING:
+
+    class Function(Record):
+        """What a ToolCall calls."""
+
+        name: str
+        arguments: str
+
+    class ToolCall(Record):
+        """A call that the model asks for."""
+
+        id: str
+        type: str
+        function: Function
+
+    class Message(Record):
+        """An answer; it can go back into `messages` as it is."""
+
+        role: str
+        content: Optional[str]
+        reasoning_content: Optional[str]
+        tool_calls: Optional[List[ToolCall]]
+
+    class Delta(Message):
+        """What a Chunk adds to a Message."""
+
+    class Choice(Record):
+        """One answer; most often there is only this."""
+
+        index: int
+        finish_reason: Optional[str]
+        message: Message
+
+    class ChunkChoice(Record):
+        """What a Chunk adds to a Choice."""
+
+        index: int
+        finish_reason: Optional[str]
+        delta: Delta
+
+    class Usage(Record):
+        """Numbers of tokens."""
+
+        prompt_tokens: int
+        completion_tokens: int
+        total_tokens: int
+else:
+    Function = ToolCall = Message = Delta = Choice = ChunkChoice = Usage = Record
+
+
+class Completion(Record):
+    """The reply of chat.completions.create."""
+
+    id: str
+    created: int
+    model: str
+    object: str
+    request_id: Optional[str]
+    choices: List[Choice]
+    usage: Optional[Usage]
+
+
+class Chunk(Record):
+    """One event of a Stream."""
+
+    id: str
+    created: int
+    model: str
+    object: str
+    request_id: Optional[str]
+    choices: List[ChunkChoice]
+    usage: Optional[Usage]
+
+
+class Page(Record):
+    """A list of items, `data`. Iterating goes on with the pages after it, which it fetches.
+
+    `len`, `in`, `[]` and `keys()` are the dict's. A pickle has this page alone.
+    """
+
+    data: List[Any]
+    has_more: Optional[bool]
+
+    def with_next(self, fetch: "Callable[[str], Page]") -> "Page":
+        """Let iterating go on with fetch(id of the last item)."""
+        object.__setattr__(self, "_fetch", fetch)
+        return self
+
+    def __iter__(self) -> Iterator[Any]:
+        page = self
+        seen = set()
+        while page.get("data"):
+            last = getattr(page.data[-1], "id", None)
+            if last in seen:  # the server ignores `after`
+                return
+            seen.add(last)
+            yield from page.data
+            fetch = vars(self).get("_fetch")
+            if not page.get("has_more") or last is None or fetch is None:
+                return
+            page = fetch(last)
+
+    def __reduce__(self) -> Any:
+        return Page, (dict(self.items()),)
+
+
+ChatCompletion = Completion
+ChatCompletionChunk = Chunk
+ChatCompletionMessage = CompletionMessage = Message
+ChatCompletionMessageToolCall = ToolCall
+
+DECODER = json.JSONDecoder(object_hook=Record)
+
+
+def from_json(text: str) -> Any:
+    """The value of JSON text, objects as Records; ValueError if it is no JSON."""
+    try:
+        return DECODER.decode(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def to_json(value: Any) -> bytes:
+    """JSON as it is sent; GLMValueError for what cannot be JSON, as NaN."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise GLMValueError(f"the request cannot be written as JSON: {error}") from error
+    return text.encode("utf-8", "backslashreplace")  # a lone surrogate as JSON's own escape
+
+
+# -- Replies ---------------------------------------------------------------------------------------
+
+
+class RawReply(NamedTuple):
+    """A reply as it came."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Reply:
+    """The reply to one attempt of a call, by our transport or by another opener; read once."""
+
+    def __init__(
+        self, response: Any, call: Call, hints: Callable[[int, Optional[str]], List[str]]
+    ) -> None:
+        self.response = response
+        self.call = call
+        self.hints = hints  # (HTTP status, code) -> likely reasons of a refusal
+        self.status: int = getattr(response, "status", None) or response.code
+        self.headers: Mapping[str, str] = response.headers
+
+    def close(self) -> None:
+        """Close the connection, if the reply was not read to its end."""
+        self.response.close()
+        self.call.drop()
+
+    def blocks(self, dropped: Type[APIConnectionError] = APIConnectionError) -> Iterator[bytes]:
+        """Yield the body as it comes, unpacked; raise where it is cut: `dropped` if it broke."""
+        decompressor = self.decompressor()
+        received = False
+        try:
+            while True:
+                block = self.call.read(self.response)
+                if not block:
+                    break
+                received = True
+                block = decompressor.decompress(block) if decompressor else block
+                if block:
+                    yield block
+            cut = decompressor and received and not decompressor.eof
+            if cut or getattr(self.response, "length", None):
+                raise http.client.IncompleteRead(b"")
+            self.call.release(self.response)
+        except NETWORK_ERRORS as error:
+            raise network_error(error, self.call, dropped) from shown_cause(error, self.call)
+        except zlib.error as error:
+            raise self.invalid("its packing is damaged", str(error)) from None
+        finally:
+            self.close()
+
+    def decompressor(self) -> Any:
+        """A decompressor for a body that is packed, although that was not asked for."""
+        value = self.headers.get("Content-Encoding") or ""
+        names = {name.strip().lower() for name in value.split(",")}
+        if names & {"br", "zstd", "compress"}:
+            self.close()
+            raise self.invalid("packed in a way that this client cannot read", value)
+        if names & {"gzip", "x-gzip", "deflate"}:
+            return zlib.decompressobj(wbits=zlib.MAX_WBITS + 32)  # with a gzip or a zlib header
+        return None  # gateways write utf-8, none or binary there: encode/httpx#195
+
+    def receive(self) -> Tuple[bytes, Optional[APIResponseError]]:
+        """The body as far as it came, and what kept the rest away."""
+        received = []
+        try:
+            for block in self.blocks():
+                received.append(block)
+        except APIResponseError as error:
+            return b"".join(received), error
+        return b"".join(received), None
+
+    def whole(self) -> bytes:
+        """The whole body."""
+        return b"".join(self.blocks())
+
+    def raw(self) -> RawReply:
+        """Status, headers and the whole body."""
+        return RawReply(self.status, self.headers, self.whole())
+
+    def text(self, data: bytes) -> str:
+        """Text by the charset of Content-Type, else UTF-8."""
+        content_type = self.headers.get("Content-Type") or ""
+        charset = re.search(r"charset=[\"']?([\w.:-]+)", content_type, re.I)
+        try:
+            return data.decode(charset.group(1) if charset else "utf-8", "replace")
+        except (LookupError, UnicodeError):
+            return data.decode("utf-8", "replace")
+
+    def json_text(self, data: bytes) -> str:
+        """Text of JSON: UTF-8, and only where that fails the charset of Content-Type."""
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return self.text(data)
+
+    def json(self) -> Any:
+        """The body as Records. A refusal in it raises, and so does what is no JSON.
+
+        An object or array that parses has proved its own end, however its connection ended.
+        """
+        data, failure = self.receive()
+        text = self.json_text(data)
+        if not text and self.status == 204:
+            return Record()
+        try:
+            body = from_json(text)
+        except ValueError:
+            raise (failure or self.invalid("it is no JSON", text)) from None
+        if failure and not isinstance(body, (dict, list)):
+            raise failure
+        if is_refusal(body):
+            raise self.refusal(text)
+        return body
+
     def completion(self) -> Completion:
-        """The answer so far, in the form of a reply that is not streamed."""
-        choices = []
-        for index, answer in self._answers.items():
-            text, thought = ("".join(map(_text_in, answer[key])) for key in ("text", "thought"))
-            calls = [Record(call, function=Record(call["function"], arguments="".join(pieces)))
-                     for call, pieces in answer["calls"].values()]
-            message = Record(role="assistant", content=text or (None if calls else ""))
-            if thought: message["reasoning_content"] = thought
-            if calls: message["tool_calls"] = calls
-            choices.append(Record(index=index or 0, finish_reason=answer["end"], message=message))
-        return Record(self._head, object="chat.completion", choices=choices)  # type: ignore
+        """The body as a whole answer."""
+        body = self.json()
+        try:
+            normalize_choices(body, "message")
+            completion = Completion(body)
+            completion.choices[0]
+        except (ValueError, LookupError, TypeError):
+            raise self.invalid("it has no choices", str(body)) from None
+        check_whole(completion, proved=True)
+        return completion
+
+    def chunk(self, text: str) -> Chunk:
+        """The data of an event as a Chunk. A refusal in it raises."""
+        try:
+            body = from_json(text)
+            if is_refusal(body):
+                raise self.refusal(text)
+            normalize_choices(body, "delta")
+        except ValueError:
+            raise self.invalid("an event of the stream is damaged", text) from None
+        return Chunk(body)
+
+    def invalid(self, what: str, text: str) -> APIResponseValidationError:
+        """The error for a reply that is not what was asked for."""
+        text = self.call.mask(text)
+        shown = title_of(text) or text[:TEXT_LIMIT]
+        return APIResponseValidationError(
+            f"HTTP {self.status}, but {what}: {shown!r} {self.call.where}",
+            status_code=self.status,
+            body=text,
+        )
+
+    def refusal(self, text: Optional[str] = None) -> APIStatusError:
+        """What the server refused, as the error of its business code, else of its HTTP status.
+
+        text: of an event or a body that was read already.
+        """
+        if text is None:
+            text = self.json_text(self.receive()[0])
+        text = self.call.mask(text)
+        try:
+            body = from_json(text)
+        except ValueError:
+            body = text
+        code, message = refusal_facts(body)
+        row = ERROR_CODES.get(code or "")
+        status = deciding_status(self.status, code)
+        reasons = [" ".join(message.split())[:TEXT_LIMIT] or "an empty body"]
+        if code:
+            reasons.append(explain(code))
+        if 300 <= status < 400:
+            reasons.append(f"no redirect is followed; it goes to {self.header('Location')!r}")
+        reasons += self.hints(status, code)
+        named = body.get("request_id") if isinstance(body, dict) else None
+        request_id = named or self.header("X-Request-Id") or self.header("X-Log-Id") or None
+        kind = STATUS_ERRORS.get(status, APIInternalError if status >= 500 else APIStatusError)
+        return kind(
+            f"HTTP {self.status}: {'; '.join(reasons)} {self.call.where}",
+            status_code=self.status,
+            code=code,
+            request_id=request_id,
+            retryable=row.retry == "yes" if row else status in (408, 429) or status >= 500,
+            retry_after=retry_after(self.headers),
+            retry_at=retry_at(message) if row and row.retry == "until" else None,
+            body=body,
+            date=http_date(self.headers.get("Date")),
+            exit_code=row.exit_code if row else {402: 4, 408: 7}.get(status),
+        )
+
+    def header(self, name: str) -> str:
+        """A header without secrets, "" if there is none."""
+        return self.call.mask(self.headers.get(name) or "")[:TEXT_LIMIT]
+
+
+def is_refusal(body: Any) -> bool:
+    """Whether the JSON of a 2xx reply or of an event is an error after all."""
+    if not isinstance(body, dict):
+        return False
+    flat = str(body.get("code") or 0) not in ("0", "200") and not body.keys() & {"choices", "id"}
+    return flat or bool(body.get("error")) or body.get("success") is False
+
+
+def refusal_facts(body: Any) -> Tuple[Optional[str], str]:
+    """The business code and the message of a refusal, in the shapes of services and gateways."""
+    if isinstance(body, list) and body and isinstance(body[0], dict):
+        body = body[0]
+    if not isinstance(body, dict):
+        text = str(body)
+        return vendor_facts(text) or (None, title_of(text) or text)
+    if isinstance(body.get("detail"), dict):
+        return refusal_facts(body["detail"])
+    error = body.get("error")
+    details = error if isinstance(error, dict) else body
+    texts = [details.get("message"), error, body.get("message"), body.get("msg")]
+    texts += [body.get("detail"), str(body)]
+    message = next(text for text in texts if text and isinstance(text, str))
+    code = str(details.get("code") or "")[:40] or None
+    return vendor_facts(message) or (code, message)
+
+
+def vendor_facts(text: str) -> Optional[Tuple[Optional[str], str]]:
+    """Code and message of the vendor's own error where a gateway quotes it in its text.
+
+    As [1113][message][id], or as JSON behind any words:
+    https://github.com/musistudio/claude-code-router/issues/398
+    https://github.com/chatchat-space/Langchain-Chatchat/issues/2815
+    """
+    bracketed = re.match(r"\[(\d+)\]\[(.*?)\]", text, re.S)
+    if bracketed and bracketed.group(1) in ERROR_CODES:
+        return bracketed.group(1), bracketed.group(2)
+    start = text.find("{")
+    if start < 0:
+        return None
+    try:
+        facts = refusal_facts(DECODER.raw_decode(text, start)[0])
+    except (ValueError, RecursionError):
+        return None
+    return facts if facts[0] in ERROR_CODES else None
+
+
+def deciding_status(status: int, code: Optional[str]) -> int:
+    """The HTTP status that decides an error's class: the code's own if it has one."""
+    row = ERROR_CODES.get(code or "")
+    if row:
+        return row.status or status
+    known = {str(status): status for status in STATUS_ERRORS}
+    return known.get(code or "", status) if status < 400 else status  # as vLLM's in a stream
+
+
+def title_of(text: str) -> str:
+    """The title of an HTML page, "" of other text."""
+    title = re.search(r"<title[^>]*>(.*?)</title>", text, re.I | re.S)
+    return " ".join(title.group(1).split())[:TEXT_LIMIT] if title else ""
+
+
+def http_date(text: Optional[str]) -> Optional[float]:
+    """The seconds since 1970 of a date in a header, None if it is none."""
+    try:
+        return email.utils.parsedate_to_datetime(text or "").timestamp()
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
+
+
+def retry_after(headers: Mapping[str, str]) -> Optional[float]:
+    """Seconds that a reply asks to wait; a date counts from the reply's own Date."""
+    milliseconds = headers.get("Retry-After-Ms")
+    value = headers.get("Retry-After") or ""
+    try:
+        return float(milliseconds) / 1000 if milliseconds else float(value)
+    except ValueError:
+        date = http_date(value)
+        now = http_date(headers.get("Date")) or time.time()
+    return None if date is None else max(0.0, date - now)
+
+
+def retry_at(message: str) -> Optional[datetime]:
+    """The time in a quota's message. It has no zone and is UTC+8; an unlikely one is ignored.
+
+    https://github.com/can1357/oh-my-pi/issues/11014
+    """
+    stamp = re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", message)
+    try:
+        at = datetime.strptime(stamp.group() + "+0800" if stamp else "", "%Y-%m-%d %H:%M:%S%z")
+    except ValueError:
+        return None
+    ahead = at - datetime.now(timezone.utc)
+    return at if timedelta(0) < ahead < timedelta(days=32) else None
+
+
+def normalize_choices(body: Any, part: str) -> None:
+    """Set right what servers do to choices; ValueError where they cannot be read.
+
+    part: "message" or "delta"; a server that does not stream sends a message in place of a delta.
+    A finish_reason "null" or "" is none. The arguments of a whole message are JSON text, "{}" for
+    none; those of a delta stay as they were sent.
+    """
+    choices = body.get("choices") or [] if isinstance(body, dict) else None
+    if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
+        raise ValueError("choices")
+    for choice in choices:
+        if choice.get("finish_reason") in ("null", ""):
+            choice["finish_reason"] = None
+        if part == "delta":
+            choice["delta"] = choice.get("delta") or choice.get("message") or Record()
+        if not isinstance(choice.get(part), dict):
+            raise ValueError(part)
+        if part == "message":
+            for call in choice.message.tool_calls or ():
+                function: Any = call.function or Record()
+                function["arguments"] = arguments_text(function.arguments) or "{}"
+
+
+def arguments_text(arguments: Any) -> str:
+    """The arguments of a tool call as text: some servers send an object, or null."""
+    if isinstance(arguments, str):
+        return arguments
+    return "" if arguments is None else to_json(arguments).decode()
+
+
+def check_whole(completion: Completion, proved: bool) -> None:
+    """Raise unless an answer is whole: its end proved, and no choice broken off by the server."""
+    reasons = [str(choice.finish_reason) for choice in completion.choices]
+    broken = [reason for reason in reasons if reason in BROKEN_OFF]
+    if broken:
+        raise StreamInterruptedError(
+            f"the server broke the answer off (finish_reason {broken[0]})",
+            finish_reason=broken[0],
+            partial=completion,
+            retryable=broken[0] == "network_error",
+        )
+    if not proved:
+        raise StreamInterruptedError(
+            "the stream ended without [DONE] and without a finish_reason",
+            partial=completion if completion.choices else None,
+            retryable=True,
+        )
+
+
+class Answer:
+    """The completion that the chunks of a stream make; it grows with each."""
+
+    def __init__(self, several: bool) -> None:
+        self.several = several  # more than one choice was asked for
+        self.done = False  # [DONE] came
+        self.completion = Completion(object="chat.completion", choices=[])
+        self._latest: Dict[Tuple[int, Any], Any] = {}  # tool calls by (choice, index)
+
+    @property
+    def proved(self) -> bool:
+        """Whether the end came: [DONE], or a finish_reason of every choice."""
+        ends = [choice.finish_reason for choice in self.completion.choices]
+        return self.done or (bool(ends) and all(ends))
+
+    def add(self, chunk: Chunk) -> None:
+        """Add what a chunk brings."""
+        for name, value in chunk.items():
+            if value is not None and name not in ("choices", "object"):
+                self.completion[name] = value
+        for part in chunk.choices or ():
+            # Some servers count the chunks in `index`, or begin with 1:
+            # https://github.com/huggingface/text-generation-inference/issues/1648
+            part["index"] = (part.index or 0) if self.several else 0
+            choice = self.choice(part.index)
+            choice["finish_reason"] = part.finish_reason or choice.finish_reason
+            for name in ("content", "reasoning_content"):
+                text = getattr(part.delta, name)
+                if text and isinstance(text, str):  # agents send objects
+                    choice.message[name] = (choice.message.get(name) or "") + text
+            for fragment in part.delta.tool_calls or ():
+                self.add_fragment(choice, fragment)
+
+    def choice(self, index: int) -> Any:
+        """The choice with this index, perhaps a new one."""
+        choices: List[Any] = self.completion.choices
+        for choice in choices:
+            if choice.index == index:
+                return choice
+        message = Record(role="assistant", content="")
+        choices.append(Record(index=index, finish_reason=None, message=message))
+        return choices[-1]
+
+    def add_fragment(self, choice: Any, fragment: Any) -> None:
+        """Add a part of a tool call; arguments are {} until text of them comes."""
+        given: Any = fragment.function or Record()
+        call = self.tool_call(choice.message, (choice.index, fragment.index), fragment)
+        arguments = arguments_text(given.arguments)
+        if arguments:
+            before = call.function.arguments
+            call.function["arguments"] = arguments if before == "{}" else before + arguments
+        call["id"] = call.id or fragment.id
+        call.function["name"] = call.function.name or given.name
+
+    def tool_call(self, message: Any, place: Tuple[int, Any], fragment: Any) -> Any:
+        """The tool call that a fragment belongs to, perhaps a new one.
+
+        The one with its id; else a new one, if it brings a new id and a name, or a name under a new
+        index; else the latest under its index; else the last. Some servers give all calls one index
+        (huggingface/smolagents#1958), some a new id to each fragment (mistralai/mistral-vibe#1127).
+        """
+        calls = message.setdefault("tool_calls", [])
+        same_id = [call for call in calls if fragment.id and call.id == fragment.id]
+        latest = self._latest.get(place) if fragment.index is not None else None
+        named = fragment.function and fragment.function.name
+        if same_id:
+            call = same_id[-1]
+        elif not calls or (named and (fragment.id or not latest)):
+            call = Record(fragment, function=Record(fragment.function or {}, arguments="{}"))
+            call.pop("index", None)
+            calls.append(call)
+            message["content"] = message.content or None
+        else:
+            call = latest or calls[-1]
+        self._latest[place] = call
+        return call
+
+
+def read_chunks(reply: Reply, answer: Answer) -> "Generator[Chunk, None, None]":
+    """Yield the chunks of a streamed reply and add them to the answer.
+
+    Raise where it ends before its end is proved; after that no failure raises.
+    """
+    blocks = reply.blocks(StreamInterruptedError)
+    try:
+        for event, data in iter_sse(bare_text_as_data(iter_lines(blocks))):
+            if event == "ping" or not data:
+                continue
+            if data.startswith("[DONE]"):
+                answer.done = True
+                break
+            chunk = reply.chunk(data)
+            answer.add(chunk)
+            yield chunk
+        if answer.done:  # read to the end, so that the connection can be kept
+            reply.call.end = min(reply.call.end, time.monotonic() + DRAIN_LIMIT)
+            collections.deque(blocks, maxlen=0)
+    except GLMError as error:
+        if not answer.proved:
+            error.partial = answer.completion if answer.completion.choices else None
+            raise
+    finally:
+        reply.close()
+    check_whole(answer.completion, answer.proved)
+
+
+class Stream:
+    """The chunks of an answer: iterate, use `with`, or `close`, which any thread may do.
+
+    `completion` is the answer as far as it came. It is whole once [DONE] or a finish_reason of
+    every choice came; a stream that ends before raises StreamInterruptedError. Every failure has
+    the answer so far in `partial`.
+    """
+
+    def __init__(self, reply: Reply, several: bool = False) -> None:
+        answer = Answer(several)
+        self.completion = answer.completion
+        self._call = reply.call
+        self._chunks = read_chunks(reply, answer)
+        self._closed = False
+        self._failure: Optional[GLMError] = None
+        self._first: Optional[Chunk] = next(self._chunks, None)
+        try:
+            check_whole(self.completion, proved=True)  # a retry is possible now, and never again
+        except GLMError:
+            self._chunks.close()
+            raise
+
+    def __iter__(self) -> "Stream":
+        return self
+
+    def __next__(self) -> Chunk:
+        if self._failure is not None:
+            raise self._failure
+        chunk, self._first = self._first, None
+        if chunk is not None:
+            return chunk
+        try:
+            return next(self._chunks)
+        except GLMError as error:
+            if self._closed:
+                raise StopIteration from None
+            self._failure = error
+            raise
+
+    def __enter__(self) -> "Stream":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the stream, unless it is over; a thread that iterates comes to the end at once."""
+        self._closed = True
+        self._first = None
+        self._call.cancel()
+        with contextlib.suppress(ValueError):  # another thread reads now, and closes itself
+            self._chunks.close()
+
 
 class Content:
-    """A binary reply: read it once, whole (read, content), by blocks (iter_bytes) or to a file."""
-    def __init__(self, reply: _Reply) -> None: self._reply = reply
-    def read(self) -> bytes: return self._reply.bytes()
-    def iter_bytes(self) -> "Iterator[bytes]": return self._reply.blocks(cap=float("inf"))
-    content = property(read)
+    """A binary reply, read when it is used: whole, by blocks, or into a file."""
 
-    def write_to_file(self, path: str) -> None:
-        """Write a file, in flat memory."""
-        with open(path, "wb") as file:
-            for block in self.iter_bytes(): file.write(block)
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+        self._data: Optional[bytes] = None
+        self._streamed = False
+
+    def read(self) -> bytes:
+        """All of it, as often as you like."""
+        if self._data is None:
+            self._data = b"".join(self.iter_bytes())
+        return self._data
+
+    @property
+    def content(self) -> bytes:
+        """All of it, as often as you like."""
+        return self.read()
+
+    @property
+    def text(self) -> str:
+        """All of it as text, by the charset of its Content-Type, else UTF-8."""
+        return self._reply.text(self.read())
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        """Its blocks as they come. Nothing is kept, so it can be read only once in this way."""
+        if self._data is not None:
+            return iter([self._data])
+        if self._streamed:
+            raise GLMValueError("this content was read by blocks, so it is gone: ask for it again")
+        self._streamed = True
+        return self._reply.blocks()
+
+    def write_to_file(self, file: Union[str, "os.PathLike[str]"]) -> None:
+        """Write it to the file of this name, which is opened when the first block is there."""
+        blocks = self.iter_bytes()
+        first = next(blocks, b"")
+        with open(file, "wb") as target:
+            target.write(first)
+            for block in blocks:
+                target.write(block)
 
     stream_to_file = write_to_file
 
-# -- Messages ----------------------------------------------------------------------------------
+    def close(self) -> None:
+        """Close the connection, if the content was not read."""
+        self._reply.close()
 
-def image_part(image: Any, raw: bool = False) -> "Dict[str, Any]":
-    """Make a message's part of a path, bytes or URL; raw: bare base64, as some models want it."""
-    import re
-    from base64 import b64encode
-    if not (isinstance(image, str) and re.match("(https?|data):", image)):
-        kinds = b"(?P<png>\x89PNG)|(?P<jpeg>\xff\xd8\xff)|(?P<gif>GIF8)|(?P<webp>RIFF....WEBP)"
-        data = _content(image)
-        found = re.match(kinds, data, re.S)
-        if not found: raise GLMValueError(f"image: {image!r:.80} is no PNG, JPEG, GIF or WebP")
-        image = ("" if raw else f"data:image/{found.lastgroup};base64,") + b64encode(data).decode()
-    return {"type": "image_url", "image_url": {"url": image}}
 
-def _content(source: Any) -> Any:
-    """The bytes of a path or of a file; anything else as it is."""
-    if not isinstance(source, (str, os.PathLike)):
-        return source.read() if hasattr(source, "read") else source
-    with open(source, "rb") as file: return file.read()
+# -- Messages --------------------------------------------------------------------------------------
 
-def user_message(text: str, images: "Iterable[Any]" = ()) -> "Dict[str, Any]":
-    """Make a message of the user; an image is what image_part takes, or a part made by it."""
-    if not isinstance(text, str): raise GLMValueError("a prompt must be text")
-    parts: Any = [part if isinstance(part, dict) else image_part(part) for part in images]
-    return {"role": "user", "content": [*parts, {"type": "text", "text": text}] if parts else text}
+IMAGE_TYPES = {
+    b"\x89PNG": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"GIF8": "image/gif",
+    b"RIFF....WEBP": "image/webp",
+}
 
-def text_of(completion: Any) -> str:
-    """Return the text of an answer; FinishReasonError where it is not whole or there is none."""
-    choice = (completion.choices or [Record(message=Record())])[0]
-    text, reason = _text_in(choice.message.content), choice.finish_reason
-    why = {
+
+def image_part(image: Any, raw: bool = False) -> Dict[str, Any]:
+    """A part of a message from a path, bytes or a URL (http, https or data).
+
+    raw: send bare base64 and no data URL; some models want that.
+    """
+    if isinstance(image, str) and re.match("(https?|data):", image):
+        return {"type": "image_url", "image_url": {"url": image}}
+    data = file_content(image)
+    types = [kind for start, kind in IMAGE_TYPES.items() if re.match(start, data, re.S)]
+    if not types:
+        raise GLMValueError(f"image: {str(image)[:80]} is no PNG, JPEG, GIF or WebP")
+    encoded = base64.b64encode(data).decode()
+    url = encoded if raw else f"data:{types[0]};base64,{encoded}"
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+def file_content(source: Any) -> bytes:
+    """The bytes of a path, of an open binary file, or as they are."""
+    if isinstance(source, (str, os.PathLike)):
+        with open(source, "rb") as file:
+            return file.read()
+    data = source.read() if hasattr(source, "read") else source
+    if not isinstance(data, (bytes, bytearray)):
+        raise GLMValueError(f"a path, bytes or a binary file is wanted, not {type(data).__name__}")
+    return bytes(data)
+
+
+def user_message(text: str, images: Iterable[Any] = ()) -> Dict[str, Any]:
+    """A message of the user; an image is what image_part takes, or a part that it made."""
+    if not isinstance(text, str):
+        raise GLMValueError("a prompt must be text")
+    parts: List[Any] = [part if isinstance(part, dict) else image_part(part) for part in images]
+    if not parts:
+        return {"role": "user", "content": text}
+    if text:  # the service refuses a part of empty text
+        parts.append({"type": "text", "text": text})
+    return {"role": "user", "content": parts}
+
+
+def system_messages(system: Optional[str]) -> List[Dict[str, Any]]:
+    """The messages that a conversation begins with."""
+    return [{"role": "system", "content": system}] if system else []
+
+
+def text_of(completion: Completion) -> str:
+    """The text of an answer; FinishReasonError where it is not whole or there is none.
+
+    Text that max_tokens has cut (finish_reason "length") is returned.
+    """
+    choice: Any = completion.choices[0] if completion.choices else Record(message=Record())
+    text = choice.message.content
+    reason = choice.finish_reason
+    problems = {
         "sensitive": "the content filter stopped the answer",
         "content_filter": "the content filter stopped the answer",
         "model_context_window_exceeded": "the answer does not fit the context: shorten the input",
         "tool_calls": "the model asks for tools: chat.completions.create shows which",
-        "length": not text and "max_tokens went into thinking; raise it, or thinking=False",
-    }.get(str(reason), not text and f"the answer is empty (finish_reason {reason})")
-    if not why: return text
-    raise FinishReasonError(why, finish_reason=reason, partial=completion)
+    }
+    problem = problems.get(str(reason))
+    if problem is None and isinstance(text, str) and text:
+        return text
+    if reason == "length":
+        problem = "max_tokens went into thinking: raise it, or use thinking=False"
+    filtered = reason in ("sensitive", "content_filter")
+    raise FinishReasonError(
+        problem or f"the answer is empty, or no text (finish_reason {reason})",
+        finish_reason=reason,
+        partial=completion,
+        exit_code=5 if filtered else None,
+    )
 
-def _form(fields: "Mapping[str, Any]", files: "Mapping[str, Any]") -> "Tuple[bytes, str]":
-    """Multipart form data and its type. A file: a path, bytes, a file, or (name, one of these)."""
-    parts: List[Any] = []
-    boundary, escape = os.urandom(16).hex(), {34: "%22", 13: "%0D", 10: "%0A"}
-    for key, value in {**fields, **files}.items():
-        if key in files:
-            name = getattr(value, "name", value if isinstance(value, str) else key)
-            if isinstance(value, tuple): name, value = value[:2]
-            value, name = _content(value), os.path.basename(str(name)).translate(escape)
-            if not isinstance(value, (bytes, bytearray)) or not value:
-                raise GLMValueError(f"{key}: an empty file, or neither path, bytes nor binary file")
-            head = f'; filename="{name}"\r\nContent-Type: application/octet-stream'
-        elif value is None: continue
-        else: head, value = "", value.encode() if isinstance(value, str) else _encode(value)
-        head = f'Content-Disposition: form-data; name="{key.translate(escape)}"{head}\r\n\r\n'
-        head = f"--{boundary}\r\n{head}"  # with surrogates from a path in no locale
-        parts += [head.encode("utf-8", "surrogateescape"), value, b"\r\n"]
-    parts.append(f"--{boundary}--\r\n".encode())
-    return b"".join(parts), "multipart/form-data; boundary=" + boundary
 
-# -- Endpoints ---------------------------------------------------------------------------------
+def iter_text(stream: Stream) -> Iterator[str]:
+    """The text of a streamed answer, of the first choice, as it comes; at its end as text_of."""
+    with stream:
+        for chunk in stream:
+            for choice in chunk.choices or ():
+                if choice.index == 0 and isinstance(choice.delta.content, str):
+                    yield choice.delta.content
+    text_of(stream.completion)
 
-# Method (the official SDKs' names), verb, path, and what is not JSON: a form, a binary reply.
-# GLM declares the groups for the checker; what is above a group has a row before it.
-ENDPOINTS = """\
-chat.asyncCompletions.create                     POST   /async/chat/completions
-chat.asyncCompletions.retrieve_completion_result GET    /async-result/{id}
-images.generations                               POST   /images/generations
-images.generate                                  POST   /images/generations
-videos.generations                               POST   /videos/generations
-videos.retrieve_videos_result                    GET    /async-result/{id}
-embeddings.create                                POST   /embeddings
-assistant.conversation                           POST   /assistant
-files.create                                     POST   /files                       form
-files.list                                       GET    /files
-files.content                                    GET    /files/{file_id}/content     content
-files.delete                                     DELETE /files/{file_id}
-batches.create                                   POST   /batches
-batches.retrieve                                 GET    /batches/{batch_id}
-batches.list                                     GET    /batches
-batches.cancel                                   POST   /batches/{batch_id}/cancel
-web_search.web_search                            POST   /web_search
-moderations.create                               POST   /moderations
-rerank.create                                    POST   /rerank
-audio.speech                                     POST   /audio/speech                content
-audio.transcriptions.create                      POST   /audio/transcriptions        form
-models.list                                      GET    /models
-tokenizer.create                                 POST   /tokenizer
-"""
 
-class _Group:
-    def __init__(self, above: Any) -> None: self._client = getattr(above, "_client", above)
+def multipart(fields: Mapping[str, Any], files: Mapping[str, Any]) -> Tuple[bytes, str]:
+    """Multipart form data and its Content-Type: https://www.rfc-editor.org/rfc/rfc7578
 
-def _method(name: str, verb: str, path: str, kind: str = "json") -> Any:
-    """One row of the table as a method of its group."""
-    hole = path.partition("{")[2].partition("}")[0]
+    A file is a path, bytes, a binary file, (name, one of these) or (name, one of these, type).
+    """
+    boundary = os.urandom(16).hex()
+    blocks: List[bytes] = []
+    for name, value in fields.items():
+        if value is not None:
+            content = value.encode() if isinstance(value, str) else to_json(value)
+            blocks += [form_head(boundary, name), content, b"\r\n"]
+    for name, source in files.items():
+        filename, content, content_type = to_upload(source, name)
+        details = f'; filename="{form_name(filename)}"\r\nContent-Type: {content_type}'
+        blocks += [form_head(boundary, name, details), content, b"\r\n"]
+    blocks.append(f"--{boundary}--\r\n".encode())
+    return b"".join(blocks), "multipart/form-data; boundary=" + boundary
 
-    def method(self: Any, _id: Any = None, *, timeout: Any = None, extra_headers: Any = None,
-               extra_body: Any = None, **fields: Any) -> Any:
-        from urllib.parse import quote
-        found = fields.pop(hole, _id)
-        if (found is None) == bool(hole):
-            raise TypeError(f"{name}: takes {hole or 'nothing'}, and fields by name")
-        if str(found) in ("", ".", ".."): raise GLMValueError(f"{name}: {hole} names nothing")
-        fields = {key: value for key, value in fields.items() if value is not None}
-        files = {"file": fields.pop("file", None)} if kind == "form" else None
-        fields.update(_mapping(extra_body, "extra_body"))
-        reply = "stream" if fields.get("stream") else kind.replace("form", "json")
-        return self._client.request(
-            verb, path.format(**{hole: quote(str(found), "")}), files=files, reply=reply,
-            **{"body" if verb == "POST" else "query": fields or None},
-            timeout=timeout, extra_headers=extra_headers)
 
-    method.__name__, method.__qualname__ = name.rpartition(".")[2], name
-    method.__doc__ = f"{verb} {path}: {hole + ', ' * bool(hole)}its fields by name."
-    return method
+def form_head(boundary: str, name: str, details: str = "") -> bytes:
+    """What stands before the content of a part."""
+    disposition = f'Content-Disposition: form-data; name="{form_name(name)}"{details}'
+    head = f"--{boundary}\r\n{disposition}\r\n\r\n"
+    return head.encode("utf-8", "surrogateescape")  # paths that no locale can read
 
-# -- Client ------------------------------------------------------------------------------------
 
-def load_env(path: str = ".env") -> "Dict[str, str]":
-    """Set the variables in a file of NAME=value lines that are not set; return all it holds."""
-    import re
-    if not os.path.exists(path): return {}
-    row = r"""^\s*(?:export\s+)?([^\s#=]+)\s*=[ \t]*(?:'([^'\n]*)'|"([^"\n]*)"|(.*?)(?: #.*)?$)"""
-    try:
-        rows = re.findall(row, _content(path).decode("utf-8-sig"), re.M)
-        held = {name: "".join(values).strip() for name, *values in rows}
-        for pair in held.items(): os.environ.setdefault(*pair)
-    except ValueError: raise GLMValueError(f"{path}: not UTF-8, or with NUL characters") from None
-    return held
+def form_name(name: str) -> str:
+    """A name as forms write it: https://html.spec.whatwg.org/multipage/#multipart-form-data"""
+    return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
 
-def _base_url(url: "Optional[str]") -> str:
-    import re
-    url = url or next(filter(None, map(os.environ.get, BASES)), "bigmodel")
-    url = BASE_URLS.get(url, url[:]).strip()  # url[:] of a _Secret is bare
-    url = re.sub("/+(chat/completions)?/*$", "", url)
-    found = re.match(r"https?://(?:[\w.-]+|\[[\w.:%]+\])(?::(\d+))?(/[!$->@-~]*)?$", url, re.A)
-    if found and 0 < int(found.group(1) or 80) < 65536: return url  # no ? nor #
+
+def to_upload(source: Any, field: str) -> Tuple[str, bytes, str]:
+    """File name, content and type of what the caller gave as a file."""
+    if isinstance(source, tuple) and len(source) in (2, 3):
+        filename, source, *types = source
+    else:
+        path = source if isinstance(source, (str, os.PathLike)) else getattr(source, "name", field)
+        filename, types = os.path.basename(str(path)), []
+    content = file_content(source)
+    if not content:
+        raise GLMValueError(f"{field}: the file is empty")
+    guessed = mimetypes.guess_type(filename)[0] or "application/octet-stream"
+    return filename, content, types[0] if types else guessed
+
+
+# -- Requests --------------------------------------------------------------------------------------
+
+# Which key goes where:
+#   api_key=, GLM_API_KEY            to any base URL
+#   ZAI_API_KEY                      to official hosts and to the host of ZAI_BASE_URL
+#   ZHIPUAI_API_KEY, ZHIPU_API_KEY   to official hosts and to the host of ZHIPUAI_BASE_URL
+# so a vendor's key does not reach another server because both happen to be configured.
+#
+# In which form:
+#   as a signed token, so that the secret stays here    a key id.secret to the base "bigmodel"
+#   as it is                                            any other
+# unless auth= or GLM_AUTH say "jwt" or "key".
+
+
+class Requests:
+    """What all endpoints of a client share: where requests go, how they are signed and repeated."""
+
+    def __init__(
+        self,
+        api_key: Optional[str],
+        base_url: Optional[str],
+        auth: Optional[str],
+        timeout: Any,
+        max_retries: int,
+        default_headers: Optional[Mapping[str, str]],
+        proxy: Union[str, bool, None],
+        ca_file: Optional[str],
+        opener: Any,
+    ) -> None:
+        self.base_url = to_base_url(base_url or "")
+        self.official = is_official(self.base_url)
+        self.key, self.key_source = find_key(api_key, self.base_url)
+        if self.official and not self.key:
+            raise GLMValueError(self.key_source, status_code=401, exit_code=3)
+        self.auth = choose_auth(auth, self.key, self.base_url)
+        self.clock_offset = 0.0  # seconds from our clock to the server's
+        self.timeout = to_timeout(timeout)
+        if not isinstance(max_retries, int):
+            raise GLMValueError("max_retries must be a whole number")
+        self.max_retries = max_retries
+        self.headers = {"User-agent": "glm.py/" + __version__}
+        self.headers.update(to_headers(default_headers, "default_headers"))
+        self.pool = KeepAliveHandler(proxy, ca_file)
+        self.opener = opener
+        if opener is None:
+            self.opener = urllib.request.OpenerDirector()
+            self.opener.add_handler(self.pool)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        reply: str = "json",
+        query: Any = None,
+        files: Any = None,
+        timeout: Any = None,
+        extra_headers: Any = None,
+    ) -> Any:
+        """The way of every call: one encoding, one deadline, and attempts by `retry`."""
+        read = reader(reply, body)
+        if not re.fullmatch("[A-Z]+ /[!-~]*", f"{method} {path}"):
+            raise GLMValueError('request: the method is like "GET", the path like "/files"')
+        headers = {**self.headers, **to_headers(extra_headers, "extra_headers")}
+        pairs = without_none(as_dict(query, "query"))
+        if pairs:
+            path += ("&" if "?" in path else "?") + urllib.parse.urlencode(pairs, doseq=True)
+        if files:
+            body, content_type = multipart(as_dict(body, "body"), as_dict(files, "files"))
+            headers["Content-type"] = content_type
+        elif body is not None:
+            headers.setdefault("Content-type", "application/json")
+            body = body if isinstance(body, bytes) else to_json(body)
+        url = self.base_url + path
+        call = Call(self.timeout if timeout is None else to_timeout(timeout), f"{method} {url}")
+        call.secrets += [self.key, self.key.rpartition(".")[2]]
+
+        def attempt() -> Any:
+            request = Request(url, body, method=method)
+            request.call = call
+            request.unredirected_hdrs = dict(headers)  # no other host sees them
+            return self.send(request, read)
+
+        def attempt_by_the_right_clock() -> Any:
+            try:
+                return attempt()
+            except APIAuthenticationError as error:
+                if not self.correct_clock(error):
+                    raise
+            return attempt()
+
+        return retry(
+            attempt_by_the_right_clock,
+            max_retries=self.max_retries,
+            deadline=call.end,
+            sleep=call.sleep,
+        )
+
+    def send(self, request: Request, read: Callable[[Reply], Any]) -> Any:
+        """Sign and send a request, and read its reply; whatever is not a 2xx raises."""
+        call = request.call
+        started = time.monotonic()
+        status = None
+        if self.key and not request.has_header("Authorization"):
+            request.add_unredirected_header("Authorization", "Bearer " + self.credential(call))
+        try:
+            reply = Reply(self.open(request), call, self.hints)
+            status = reply.status
+            if not 200 <= status < 300:
+                raise reply.refusal()
+            result = read(reply)
+        except GLMError as error:
+            log_attempt(call, status, error, started)
+            raise
+        log_attempt(call, status, getattr(result, "completion", result), started)
+        return result
+
+    def open(self, request: Request) -> Any:
+        """The response of urllib's opener."""
+        call = request.call
+        try:
+            return self.opener.open(request, timeout=call.time_left(call.timeout.read))
+        except urllib.error.HTTPError as error:
+            return error  # other openers raise a refusal; it is a response all the same
+        except NETWORK_ERRORS as error:
+            raise network_error(error, call) from shown_cause(error, call)
+
+    def credential(self, call: Call) -> str:
+        """What goes behind "Bearer "."""
+        if self.auth == "key":
+            return self.key
+        token = generate_token(self.key, TOKEN_LIFETIME, time.time() + self.clock_offset)
+        call.secrets.append(token)
+        return token
+
+    def correct_clock(self, error: APIAuthenticationError) -> bool:
+        """Take over the server's clock if a token was refused and ours is off."""
+        row = ERROR_CODES.get(error.code or "")
+        if self.auth != "jwt" or error.date is None or row is None or row.retry != "sign":
+            return False
+        before, self.clock_offset = self.clock_offset, error.date - time.time()
+        return abs(self.clock_offset - before) > CLOCK_TOLERANCE
+
+    def hints(self, status: int, code: Optional[str]) -> List[str]:
+        """Likely reasons of a refusal beyond what the server says."""
+        hints = []
+        if status == 407:
+            hints.append(PROXY_LOGIN)
+        if status in (401, 403) and not self.key:
+            hints.append(self.key_source)
+        if status in (401, 403) and self.auth == "jwt":
+            hints.append('auth="key" sends the key itself')
+        if self.official and (status in (401, 404) or code == "1113"):
+            others = ", ".join(url for url in BASE_URLS.values() if url != self.base_url)
+            hints.append(f"the key may belong to another base_url: {others}")
+        elif status == 404:
+            hints.append("is the base_url right? Most end in /v1")
+        return hints
+
+
+def log_attempt(call: Call, status: Optional[int], outcome: Any, started: float) -> None:
+    """Write the one debug record of an attempt."""
+    logging.getLogger("glm").debug(
+        "%s: status %s, code %s, request %s, tokens %s, %.3f s",
+        call.target,
+        status,
+        getattr(outcome, "code", None),
+        getattr(outcome, "request_id", None),
+        getattr(outcome, "usage", None),
+        time.monotonic() - started,
+    )
+
+
+def to_base_url(url: str) -> str:
+    """A base URL from a URL or a name of BASE_URLS, without a trailing slash."""
+    url = re.sub("/+(chat/completions)?/*$", "", BASE_URLS.get(url, url).strip())
+    with contextlib.suppress(ValueError):  # of the port
+        parts = urllib.parse.urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        if good and "@" not in parts.netloc and re.fullmatch('[!"$->@-~]+', url):
+            return url
     raise GLMValueError(
-        "base_url: http(s)://host:port/path without user or password, or " + ", ".join(BASE_URLS))
+        "base_url: http(s)://host:port/path without user, password, ? and #, or one of "
+        + ", ".join(BASE_URLS)
+    )
 
-def _site(url: str) -> "List[str]":
-    return url.strip().lower().split("/")[:3]  # scheme, "", host and port
 
-def _headers(base: "Mapping[str, str]", more: Any) -> "Dict[str, str]":
-    """Both, under urllib's spelling of their names, their values checked and hidden."""
-    given = _mapping(more, "headers").items()
-    pairs = ((_secret(text, "a header's name or value") for text in pair) for pair in given)
-    return {**base, **{name.capitalize(): value for name, value in pairs}}
+def origin(url: str) -> str:
+    """Scheme, host and port of a URL."""
+    return "/".join(url.strip().lower().split("/")[:3])
 
-class Completions(_Group):
+
+def is_official(base_url: str) -> bool:
+    """Whether a URL is at one of the vendor's hosts."""
+    return origin(base_url) in map(origin, BASE_URLS.values())
+
+
+def find_key(api_key: Optional[str], base_url: str) -> Tuple[str, str]:
+    """The key that may go to this base URL, and its source; or "" and why there is none."""
+    if api_key:
+        return to_key(api_key, "api_key"), "api_key"
+    reason = (
+        f"no API key: set {' or '.join(KEY_VARIABLES)}, or pass api_key= (OPENAI_API_KEY is not"
+        f" read); keys are made at {KEY_PAGES}"
+    )
+    for name, base_url_variable in KEY_VARIABLES.items():
+        key = to_key(os.environ.get(name, ""), name)
+        own = origin(os.environ.get(base_url_variable or "", ""))
+        if key and (base_url_variable is None or is_official(base_url) or own == origin(base_url)):
+            return key, name
+        if key:
+            reason = f"no key was sent: {name} is for its vendor's hosts; set GLM_API_KEY for this"
+    return "", reason
+
+
+def to_key(text: Any, source: str) -> str:
+    """A key as it is sent, without what comes along when it is pasted: space, quotes, Bearer."""
+    if isinstance(text, str):
+        key = re.sub("^Bearer ", "", text.strip().strip("\"'").strip()).strip()
+        if re.fullmatch("[ -~]*", key):
+            return key
+    raise GLMValueError(
+        f"{source}: a key is one line of ASCII text without control characters",
+        status_code=401,
+        exit_code=3,
+    )
+
+
+def choose_auth(auth: Optional[str], key: str, base_url: str) -> str:
+    """In which form the key goes: "jwt" or "key"."""
+    usual = "jwt" if base_url.lower() == BASE_URLS["bigmodel"] else "key"
+    auth = auth or os.environ.get("GLM_AUTH") or usual
+    if auth not in ("jwt", "key"):
+        raise GLMValueError('auth: "jwt", "key" or None')
+    return auth if re.fullmatch(r"[^.]+\.[^.]+", key) else "key"
+
+
+def to_headers(headers: Any, source: str) -> Dict[str, str]:
+    """Headers by their names as urllib spells them; an error for what is no header."""
+    checked = {}
+    for name, value in as_dict(headers, source).items():
+        texts = isinstance(name, str) and isinstance(value, str)
+        if not texts or not re.fullmatch("[!-9;-~]+:[\t -~]*", f"{name}:{value}"):
+            raise GLMValueError(f"{source}: each name and value must be one line of ASCII text")
+        checked[name.capitalize()] = value
+    return checked
+
+
+def as_dict(value: Any, source: str) -> Dict[str, Any]:
+    """A copy of what the caller gave as a mapping, or as None."""
+    if value is None:
+        return {}
+    if not hasattr(value, "items"):
+        raise GLMValueError(f"{source}: a dict is wanted, not {type(value).__name__}")
+    return dict(value.items())
+
+
+def without_none(fields: Mapping[str, Any]) -> Dict[str, Any]:
+    """The fields that were given: None means left out."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+READERS: Dict[str, Callable[[Reply], Any]] = {
+    "json": Reply.json,
+    "completion": Reply.completion,
+    "stream": Stream,
+    "bytes": Reply.whole,
+    "content": Content,
+    "response": Reply.raw,
+}
+
+
+def reader(reply: str, body: Any) -> Callable[[Reply], Any]:
+    """What reads a reply of this kind."""
+    if reply not in READERS:
+        raise GLMValueError(f"reply: one of {', '.join(READERS)}")
+    if reply == "stream" and isinstance(body, dict) and (body.get("n") or 1) > 1:
+        return functools.partial(Stream, several=True)
+    return READERS[reply]
+
+
+# -- Endpoints -------------------------------------------------------------------------------------
+
+
+class Resource:
+    """A group of endpoints."""
+
+    def __init__(self, requests: Requests) -> None:
+        self._requests = requests
+
+
+def route(method: str, path: str, *, form: str = "", reply: str = "json") -> Callable[..., Any]:
+    """A method of a Resource that calls one endpoint.
+
+    form: the field that is a file; if it is given, the fields go as a form and not as JSON.
+    """
+    parameters = re.findall(r"\{(\w+)\}", path)
+
+    def call(
+        self: Resource,
+        *ids: Any,
+        timeout: Any = None,
+        extra_headers: Any = None,
+        extra_query: Any = None,
+        extra_body: Any = None,
+        **fields: Any,
+    ) -> Any:
+        if len(ids) > len(parameters):
+            raise TypeError(f"{method} {path}: give the fields by name")
+        fields = without_none({**fields, **dict(zip(parameters, ids))})
+        values = {parameter: path_value(fields, parameter) for parameter in parameters}
+        files = {form: fields.pop(form)} if form in fields else None
+        fields.update(as_dict(extra_body, "extra_body"))
+        query = as_dict(extra_query, "extra_query")
+        if method in ("GET", "DELETE"):
+            query.update(fields)
+            fields = {}
+        return self._requests.request(
+            method,
+            path.format(**values),
+            fields or None,
+            reply="stream" if fields.get("stream") else reply,
+            query=query,
+            files=files,
+            timeout=timeout,
+            extra_headers=extra_headers,
+        )
+
+    by_name = "its fields by name; stream=True returns a Stream"
+    call.__doc__ = f"{method} {path}: {', '.join([*parameters, by_name])}."
+    return call
+
+
+def path_value(fields: Dict[str, Any], parameter: str) -> str:
+    """A parameter of a path, taken out of the fields and quoted."""
+    if parameter not in fields:
+        raise TypeError(f"{parameter} is missing")
+    value = str(fields.pop(parameter))
+    if value in ("", ".", ".."):
+        raise GLMValueError(f"{parameter}: {value!r} names nothing")
+    return urllib.parse.quote(value, safe="")
+
+
+def pages(path: str) -> Callable[..., Any]:
+    """A method of a Resource that lists: it returns a Page."""
+
+    def call(
+        self: Resource,
+        *,
+        timeout: Any = None,
+        extra_headers: Any = None,
+        extra_query: Any = None,
+        **fields: Any,
+    ) -> Any:
+        query = {**as_dict(extra_query, "extra_query"), **without_none(fields)}
+
+        def fetch(query: Mapping[str, Any]) -> Any:
+            body = self._requests.request(
+                "GET", path, query=query, timeout=timeout, extra_headers=extra_headers
+            )
+            if not isinstance(body, dict):
+                return body
+            return Page(body).with_next(lambda last: fetch({**query, "after": last}))
+
+        return fetch(query)
+
+    call.__doc__ = f"GET {path}: its fields by name. Iterating fetches the pages after the first."
+    return call
+
+
+class Completions(Resource):
     """client.chat.completions"""
-    if TYPE_CHECKING:
-        @overload
-        def create(self, *, messages: Any, stream: "Literal[True]", **params: Any) -> Stream: ...
-        @overload
-        def create(self, *, messages: Any, stream: "Optional[Literal[False]]" = None,
-                   **params: Any) -> Completion: ...
 
-    def create(self, *, messages: Any, model: Any = None, stream: Any = None, thinking: Any = None,
-               extra_body: Any = None, extra_headers: Any = None, timeout: Any = None,
-               **params: Any) -> Any:
+    def __init__(self, requests: Requests) -> None:
+        super().__init__(requests)
+        self._only_model: Optional[str] = None
+
+    @overload
+    def create(
+        self, *, messages: Any, stream: "Optional[Literal[False]]" = None, **params: Any
+    ) -> Completion: ...
+
+    @overload
+    def create(self, *, messages: Any, stream: "Literal[True]", **params: Any) -> Stream: ...
+
+    @overload
+    def create(
+        self, *, messages: Any, stream: Optional[bool], **params: Any
+    ) -> Union[Completion, Stream]: ...
+
+    def create(
+        self,
+        *,
+        messages: Any,
+        model: Optional[str] = None,
+        stream: Optional[bool] = None,
+        thinking: Any = None,
+        timeout: Any = None,
+        extra_headers: Any = None,
+        extra_query: Any = None,
+        extra_body: Any = None,
+        **params: Any,
+    ) -> Any:
         """Ask for an answer: a Completion, or with stream=True a Stream of Chunks.
 
         Every other parameter goes to the server as it is; None is left out; extra_body is merged
         into the request. thinking=True or False is spelled as the host wants it, a dict goes
-        through. model: else GLM_MODEL, else a free one, else the only one that the server has.
+        through. model: else GLM_MODEL, else a free one, on other hosts the only one they have.
         """
-        client = self._client
         if not isinstance(messages, (list, tuple)) or not messages:
             raise GLMValueError('messages: a list like [{"role": "user", "content": "..."}]')
-        if isinstance(thinking, bool) and client._official:
+        if isinstance(thinking, bool) and self._requests.official:
             thinking = {"type": "enabled" if thinking else "disabled"}
-        elif isinstance(thinking, bool):
-            kwargs = {**(params.get("chat_template_kwargs") or {}), "enable_thinking": thinking}
-            params["chat_template_kwargs"], thinking = kwargs, None
-        params.update(model=model or client._model(messages), messages=messages, stream=stream,
-                      thinking=thinking)
-        body = {name: value for name, value in params.items() if value is not None}
-        body.update(_mapping(extra_body, "extra_body"))
-        read = _Reply.stream if body.get("stream") else _Reply.completion
-        return client._call("POST", "/chat/completions", read, body, timeout, extra_headers)
+        elif isinstance(thinking, bool):  # vLLM and SGLang: zai-org/GLM-4.5#42
+            template = params.get("chat_template_kwargs") or {}
+            params["chat_template_kwargs"] = {**template, "enable_thinking": thinking}
+            thinking = None
+        extra = as_dict(extra_body, "extra_body")
+        model = model or extra.get("model") or self._default_model(messages)
+        body = {"model": model, "messages": messages, "stream": stream, "thinking": thinking}
+        body = {**without_none({**body, **params}), **extra}
+        return self._requests.request(
+            "POST",
+            "/chat/completions",
+            body,
+            reply="stream" if body.get("stream") else "completion",
+            query=extra_query,
+            timeout=timeout,
+            extra_headers=extra_headers,
+        )
 
-class Chat(_Group):
+    def _default_model(self, messages: Iterable[Any]) -> str:
+        named = os.environ.get("GLM_MODEL")
+        if named:
+            return named
+        if self._requests.official:
+            return IMAGE_MODEL if any(map(has_image, messages)) else TEXT_MODEL
+        if self._only_model is None:
+            listing = self._requests.request("GET", "/models")
+            names = [str(model.id) for model in getattr(listing, "data", None) or ()]
+            if len(names) != 1:
+                names = names or ["which it does not list"]
+                raise GLMValueError(
+                    f"name one of the server's models (model=, GLM_MODEL): {', '.join(names)}"
+                )
+            self._only_model = names[0]
+        return self._only_model
+
+
+def has_image(message: Mapping[str, Any]) -> bool:
+    """Whether a message shows an image."""
+    content = message.get("content")
+    return isinstance(content, list) and any("image_url" in part for part in content)
+
+
+class AsyncCompletions(Resource):
+    """client.chat.asyncCompletions"""
+
+    create = route("POST", "/async/chat/completions")
+    retrieve_completion_result = route("GET", "/async-result/{id}")
+
+
+class Chat(Resource):
     """client.chat"""
-    asyncCompletions: Any  # from the table
 
-    @property
-    def completions(self) -> Completions: return Completions(self)
+    def __init__(self, requests: Requests) -> None:
+        super().__init__(requests)
+        self.completions = Completions(requests)
+        self.asyncCompletions = AsyncCompletions(requests)  # the official SDKs' name
+
+
+class Images(Resource):
+    """client.images"""
+
+    generations = generate = route("POST", "/images/generations")
+    async_generations = route("POST", "/async/images/generations")
+    retrieve_images_result = route("GET", "/async-result/{id}")
+
+
+class Videos(Resource):
+    """client.videos"""
+
+    generations = route("POST", "/videos/generations")
+    retrieve_videos_result = route("GET", "/async-result/{id}")
+
+
+class Embeddings(Resource):
+    """client.embeddings"""
+
+    create = route("POST", "/embeddings")
+
+
+class Assistant(Resource):
+    """client.assistant"""
+
+    conversation = route("POST", "/assistant")
+
+
+class Files(Resource):
+    """client.files"""
+
+    create = route("POST", "/files", form="file")
+    list = pages("/files")
+    content = route("GET", "/files/{file_id}/content", reply="content")
+    delete = route("DELETE", "/files/{file_id}")
+
+
+class Batches(Resource):
+    """client.batches"""
+
+    create = route("POST", "/batches")
+    retrieve = route("GET", "/batches/{batch_id}")
+    list = pages("/batches")
+    cancel = route("POST", "/batches/{batch_id}/cancel")
+
+
+class WebSearch(Resource):
+    """client.web_search"""
+
+    web_search = route("POST", "/web_search")
+
+
+class WebReader(Resource):
+    """client.web_reader; the service's own field `timeout` goes into extra_body."""
+
+    web_reader = route("POST", "/reader")
+
+
+class Moderations(Resource):
+    """client.moderations"""
+
+    create = route("POST", "/moderations")
+
+
+class Rerank(Resource):
+    """client.rerank"""
+
+    create = route("POST", "/rerank")
+
+
+class Transcriptions(Resource):
+    """client.audio.transcriptions"""
+
+    create = route("POST", "/audio/transcriptions", form="file")
+
+
+class Audio(Resource):
+    """client.audio"""
+
+    speech = route("POST", "/audio/speech", reply="content")
+
+    def __init__(self, requests: Requests) -> None:
+        super().__init__(requests)
+        self.transcriptions = Transcriptions(requests)
+
+
+class Models(Resource):
+    """client.models"""
+
+    list = pages("/models")
+
+
+class LayoutParsing(Resource):
+    """client.layout_parsing"""
+
+    create = route("POST", "/layout_parsing")
+
+
+class Agents(Resource):
+    """client.agents; under the base URL, as the official SDKs have it."""
+
+    invoke = route("POST", "/v1/agents")
+    async_result = route("POST", "/v1/agents/async-result")
+
+
+class Tokenizer(Resource):
+    """client.tokenizer"""
+
+    create = route("POST", "/tokenizer")
+
+
+# -- Client ----------------------------------------------------------------------------------------
+
+Client = TypeVar("Client", bound="GLM")
+
 
 class GLM:
-    """A client for one base URL; safe between threads; it pickles without its key.
+    """A client for one base URL. Threads can share it; a forked process makes its own connections.
 
     api_key: else GLM_API_KEY, ZAI_API_KEY, ZHIPUAI_API_KEY or ZHIPU_API_KEY; all but the first go
-    to the vendor's hosts and that of their own *_BASE_URL only. base_url: a URL or a name of
-    BASE_URLS. auth: "jwt" sends a signed token, "key" the key, None a token where BigModel takes
-    it. timeout: see Timeout. proxy: a URL, or False; else the environment's. ca_file: PEM, besides
-    the system's roots.
-    opener: an opener of urllib.request, in place of all this transport.
+    to the vendor's hosts and to the host of their own *_BASE_URL only. base_url: a URL or a name of
+    BASE_URLS; else GLM_BASE_URL, ZAI_BASE_URL or ZHIPUAI_BASE_URL, else BigModel's. auth: "jwt"
+    sends a signed token, "key" the key; None a token where BigModel takes it. timeout: see Timeout.
+    max_retries: see retry. proxy: a URL, or False; else the environment's. ca_file: certificates to
+    trust besides the system's. opener: an opener of urllib.request in place of our transport.
+
+    Use it in a `with` block, or `close` it; one that is dropped closes its connections too.
+    `base_url`, `auth` ("" without a key), `key_source` (a variable, "api_key", or why there is no
+    key), `timeout` and `max_retries` tell what it uses.
     """
-    def __init__(self, api_key: "Optional[str]" = None, base_url: "Optional[str]" = None, *,
-                 auth: "Optional[str]" = None, timeout: Any = TIMEOUT, max_retries: int = 3,
-                 default_headers: "Optional[Mapping[str, str]]" = None, proxy: Any = None,
-                 ca_file: "Optional[str]" = None, opener: Any = None) -> None:
-        # first: no frame may hold a secret bare, and a URL may have a password
-        api_key, base_url, proxy = (text and _Secret(text) for text in (api_key, base_url, proxy))
-        default_headers = {name: _Secret(value) for name, value
-                           in _mapping(default_headers, "default_headers").items()}
-        options = {name: value for name, value in dict(locals()).items() if name != "self"}
-        try: self.__setstate__(options)
-        except GLMError as error: raise error.with_traceback(None)  # noqa: B904  # as in _send
-        self._check_key()
 
-    _log: Any = None  # the logger, fetched once: a Ctrl-C within getLogger may keep its lock
+    default_base_url = "bigmodel"
 
-    def __setstate__(self, options: Any) -> None:
-        self.base_url = _base_url(options["base_url"])
-        self._options = {**options, "base_url": self.base_url}  # whatever the environment becomes
-        self._official = _site(self.base_url) in map(_site, BASE_URLS.values())
-        self._key, self._key_name = self._find_key(options["api_key"])
-        usual = "jwt" if self.base_url.lower() == BASE_URLS["bigmodel"] else "key"
-        auth = options["auth"] or os.environ.get("GLM_AUTH") or usual
-        if auth not in ("jwt", "key"): raise GLMValueError('auth: "jwt", "key" or None')
-        if not isinstance(options["max_retries"], int): raise GLMValueError("max_retries: a number")
-        self.auth = "" if not self._key else auth if self._key.count(".") == 1 else "key"
-        self._timeout, self._skew = Timeout.of(options["timeout"]), 0.0
-        self._served: List[str] = []  # the models of the server
-        agent = {"User-agent": "glm.py/" + __version__}
-        self._headers = _headers(agent, options["default_headers"])
-        self._opener = options["opener"]
-        if self._opener is None: self._opener = _KeepAlive(self._options)
+    def __init__(
+        self,
+        api_key: Optional[str] = None,
+        base_url: Optional[str] = None,
+        *,
+        auth: Optional[str] = None,
+        timeout: Any = TIMEOUT,
+        max_retries: int = 3,
+        default_headers: Optional[Mapping[str, str]] = None,
+        proxy: Union[str, bool, None] = None,
+        ca_file: Optional[str] = None,
+        opener: Any = None,
+    ) -> None:
+        configured = [os.environ.get(name) for name in BASE_URL_VARIABLES]
+        self._options = {
+            "api_key": api_key,
+            "base_url": next(filter(None, [base_url, *configured, self.default_base_url])),
+            "auth": auth,
+            "timeout": timeout,
+            "max_retries": max_retries,
+            "default_headers": default_headers,
+            "proxy": proxy,
+            "ca_file": ca_file,
+            "opener": opener,
+        }
+        self._use(Requests(**self._options))
 
-    def __getstate__(self) -> Any:
-        import re
-        headers, proxy = self._options["default_headers"], self._options["proxy"]
-        secret = re.search(SECRET_HEADERS, " ".join(headers).lower())
-        if secret or self._options["opener"] is not None or "@" in (proxy or ""):
-            raise TypeError("a client with opener=, a password in proxy=, or a header that may be "
-                            "a secret does not pickle: make it where it is used")
-        return {**self._options, "api_key": None, "proxy": proxy and proxy[:],
-                "default_headers": {name: value[:] for name, value in headers.items()}}
+    def _use(self, requests: Requests) -> None:
+        self._requests = requests
+        self.base_url = requests.base_url
+        self.auth = requests.auth if requests.key else ""
+        self.key_source = requests.key_source
+        self.timeout = requests.timeout
+        self.max_retries = requests.max_retries
+        self.chat = Chat(requests)
+        self.images = Images(requests)
+        self.videos = Videos(requests)
+        self.embeddings = Embeddings(requests)
+        self.assistant = Assistant(requests)
+        self.files = Files(requests)
+        self.batches = Batches(requests)
+        self.web_search = WebSearch(requests)
+        self.web_reader = WebReader(requests)
+        self.moderations = Moderations(requests)
+        self.rerank = Rerank(requests)
+        self.audio = Audio(requests)
+        self.models = Models(requests)
+        self.layout_parsing = LayoutParsing(requests)
+        self.agents = Agents(requests)
+        self.tokenizer = Tokenizer(requests)
 
-    images: Any; videos: Any; embeddings: Any; assistant: Any; files: Any; batches: Any
-    web_search: Any; moderations: Any; rerank: Any; audio: Any; models: Any; tokenizer: Any
-
-    def __repr__(self) -> str: return f"GLM(base_url={self.__dict__.get('base_url')!r})"
-    def __enter__(self) -> "GLM": return self
-    def __exit__(self, *error: Any) -> None: self.close()
-
-    def close(self) -> None:
-        """Close the kept connections; the client can go on."""
-        if isinstance(self._opener, _KeepAlive): self._opener.close()
-
-    def with_options(self, **changes: Any) -> "GLM":
-        """Return a client with some options changed; it shares the connections if it can."""
-        clone = type(self)(**{**self._options, **changes})
-        if not {"base_url", "proxy", "ca_file", "opener"} & {*changes}: clone._opener = self._opener
+    def with_options(self: Client, **changes: Any) -> Client:
+        """A copy with some arguments changed; it shares the connections if they can be the same."""
+        clone = object.__new__(type(self))
+        vars(clone).update(vars(self))  # a subclass may have attributes of its own
+        clone._options = {**self._options, **changes}
+        if "base_url" not in changes:  # the key stays, whatever became of the environment
+            clone._options = {**self._options, "api_key": self._requests.key, **changes}
+        requests = Requests(**clone._options)
+        if not changes.keys() & {"base_url", "proxy", "ca_file", "opener"}:
+            requests.pool, requests.opener = self._requests.pool, self._requests.opener
+            requests.clock_offset = self._requests.clock_offset
+        clone._use(requests)
         return clone
 
-    @property
-    def chat(self) -> Chat: return Chat(self)
+    def __copy__(self: Client) -> Client:
+        return self.with_options()
 
-    def ask(self, prompt: str, *, system: "Optional[str]" = None, images: "Iterable[Any]" = (),
-            **params: Any) -> str:
-        """Return the answer's text; FinishReasonError if it is not whole or not text."""
-        messages = [*Conversation(self, system).messages, user_message(prompt, images)]
-        return text_of(self.chat.completions.create(messages=messages, **params))
+    def __deepcopy__(self: Client, memo: Any) -> Client:
+        return self.with_options()
 
-    def stream(self, prompt: str, *, system: "Optional[str]" = None, images: "Iterable[Any]" = (),
-               **params: Any) -> "Iterator[str]":
-        """Yield the answer's text as it comes; at its end raise as ask() does."""
-        return Conversation(self, system).stream(prompt, images, **params)
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "a client holds a key and connections and cannot be pickled: make it in the worker"
+        )
 
-    def request(self, method: str, path: str, body: Any = None, *, query: Any = None,
-                files: Any = None, reply: str = "json", timeout: Any = None,
-                extra_headers: Any = None) -> Any:
-        """Call any endpoint: path is what follows the base URL; body goes as JSON.
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={self.base_url!r})"
 
-        With files (name -> path, bytes, file, or (file name, one of these)) it goes as a form.
-        reply: "json" gives Records, "bytes" bytes, "content" a Content, "stream" a Stream.
+    def __enter__(self: Client) -> Client:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the idle connections; the client can go on."""
+        self._requests.pool.close()
+
+    def ask(
+        self,
+        prompt: str,
+        *,
+        system: Optional[str] = None,
+        images: Iterable[Any] = (),
+        model: Optional[str] = None,
+        **params: Any,
+    ) -> str:
+        """The text of the answer; FinishReasonError if it is not whole or has no text."""
+        messages = [*system_messages(system), user_message(prompt, images)]
+        return text_of(self.chat.completions.create(messages=messages, model=model, **params))
+
+    def stream(
+        self,
+        prompt: str,
+        *,
+        system: Optional[str] = None,
+        images: Iterable[Any] = (),
+        model: Optional[str] = None,
+        **params: Any,
+    ) -> Iterator[str]:
+        """The text of the answer as it comes; at its end it raises as `ask` does."""
+        messages = [*system_messages(system), user_message(prompt, images)]
+        params.update(messages=messages, model=model, stream=True)
+        return iter_text(self.chat.completions.create(**params))
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: Any = None,
+        files: Any = None,
+        reply: str = "json",
+        timeout: Any = None,
+        extra_headers: Any = None,
+    ) -> Any:
+        """Call any endpoint; path is what follows the base URL, body goes as JSON, or as bytes.
+
+        files: {field: path, bytes, binary file or (name, one of these[, type])}; with it the body
+        goes as a form. reply: "json" gives Records, "bytes" bytes, "content" a Content, "stream" a
+        Stream, "response" an object with status, headers and body (of a 2xx; others raise).
         """
-        import re
-        from urllib.parse import urlencode
-        if not re.match("[A-Z]+ /[!-~]* (json|bytes|content|stream)$", f"{method} {path} {reply}"):
-            raise GLMValueError('request: "GET", "/path"; reply: json, bytes, content or stream')
-        pairs = [pair for pair in _mapping(query, "query").items() if pair[1] is not None]
-        if pairs: path += "?" + urlencode(pairs)
-        if files:
-            body, kind = _form(_mapping(body, "body"), _mapping(files, "files"))
-            extra_headers = {"Content-Type": kind, **_mapping(extra_headers, "extra_headers")}
-        return self._call(method, path, getattr(_Reply, reply), body, timeout, extra_headers)
+        return self._requests.request(
+            method,
+            path,
+            body,
+            reply=reply,
+            query=query,
+            files=files,
+            timeout=timeout,
+            extra_headers=extra_headers,
+        )
 
-    def wait(self, task: Any, *, interval: float = 5, timeout: "Optional[float]" = None) -> Any:
-        """Follow an asynchronous task (or its id) to its end, and return its result.
+    def wait(self, task: Any, *, interval: float = 5, timeout: Optional[float] = None) -> Any:
+        """Follow an asynchronous task, or its id, to its end, and return its result.
 
-        Asks every interval seconds, for timeout seconds at most; any other end raises, with its id.
+        It asks every `interval` seconds, for `timeout` seconds at most; a task that ends in another
+        way than by success raises APIResponseError.
         """
-        name = task if isinstance(task, str) else _mapping(task, "task").get("id", "")
-        end, limits = time.monotonic() + (timeout or float("inf")), self._timeout
+        name = task if isinstance(task, str) else as_dict(task, "task").get("id") or ""
+        call = Call(self._requests.timeout._replace(total=timeout), f"waiting for task {name}")
         while True:
-            if timeout: limits = limits._replace(total=max(1e-9, end - time.monotonic()))
-            result = self.chat.asyncCompletions.retrieve_completion_result(name, timeout=limits)
-            state = getattr(result, "task_status", None)
-            if state == "SUCCESS": return result
-            if state not in ("PROCESSING", "SUBMITTED", "QUEUED"):
-                raise APIResponseError(f"task {name} ended as {state}", body=result)
-            time.sleep(max(0, min(interval, end - time.monotonic())))
+            try:
+                limits = call.timeout._replace(total=call.time_left(None))
+            except socket.timeout as error:
+                raise network_error(error, call) from None
+            task = self.chat.asyncCompletions.retrieve_completion_result(name, timeout=limits)
+            if task.task_status == "SUCCESS":
+                return task
+            if task.task_status not in ("PROCESSING", "SUBMITTED", "QUEUED"):
+                raise APIResponseError(f"task {name} ended as {task.task_status}", body=task)
+            call.sleep(max(0.0, min(interval, call.end - time.monotonic())))
 
-    def _find_key(self, given: "Optional[str]") -> "Tuple[_Secret, str]":
-        """The key that may go to this host and its name, else why there is none."""
-        why = f"no API key: set {' or '.join(KEYS)}, or pass api_key= (--key-file)"
-        for name in ("api_key", *KEYS):
-            value = _Secret(((given if name == "api_key" else os.environ.get(name)) or "").strip())
-            ours = [_site(os.environ.get(base, "")) for base in BASES if base[:3] == name[:3]]
-            free = self._official or name in ("api_key", KEYS[0]) or _site(self.base_url) in ours
-            if value and free: return _secret(value, name, status_code=401), name
-            if value: why = f"no key was sent: {name} is for its vendor, for this set {KEYS[0]}"
-        return _Secret(), why
 
-    def _check_key(self) -> None:
-        if self._official and not self._key: raise GLMValueError(self._key_name, status_code=401)
+class ZaiClient(GLM):
+    """A client whose default base URL is that of Z.AI."""
 
-    def _model(self, messages: Any) -> str:
-        """The model where none was named."""
-        if os.environ.get("GLM_MODEL"): return os.environ["GLM_MODEL"]
-        if self._official:
-            return IMAGE_MODEL if b'"image_url"' in _encode(messages) else TEXT_MODEL
-        if len(self._served) != 1:
-            listed = getattr(self.models.list(), "data", None) or ()
-            self._served = [str(getattr(model, "id", model)) for model in listed]
-        if len(self._served) == 1: return self._served[0]
-        known = ", ".join(self._served) or "which it does not list"
-        raise GLMValueError("name one of the server's models (model=, GLM_MODEL): " + known)
+    default_base_url = "zai"
 
-    def _call(self, method: str, path: str, read: Any, body: Any, timeout: Any, more: Any) -> Any:
-        """The path of every call: one encoding, one deadline, retry; a new token is not a retry."""
-        from urllib.request import Request
-        self._check_key()
-        headers = _headers(self._headers, more)
-        if body is not None: headers.setdefault("Content-type", "application/json")
-        data = body if body is None or isinstance(body, bytes) else _encode(body)
-        limits = self._timeout if timeout is None else Timeout.of(timeout)
-        deadline = _Deadline(limits.total, limits.read)
 
-        def attempt() -> Any:
-            for last in (False, True):
-                request: Any = Request(self.base_url + path, data, method=method)
-                request.__dict__.update(
-                    limits=limits, deadline=deadline, hints=self._hints, phase="request",
-                    unredirected_hdrs={**headers}, where=f"{method} {request.full_url}")
-                try: return self._send(request, read)
-                except APIAuthenticationError as error:
-                    row, skew = ERROR_CODES.get(error.code or ""), (error.date or 0.0) - time.time()
-                    signs = self.auth == "jwt" and row and row.retry == "sign" and error.date
-                    if last or not signs or abs(skew - self._skew) <= CLOCK_SKEW: raise
-                    self._skew = skew
-
-        return retry(attempt, max_retries=self._options["max_retries"], deadline=deadline.end)
-
-    def _send(self, request: Any, read: Any) -> Any:
-        """One attempt: send, and read what comes; anything but a 2xx raises."""
-        from urllib.error import HTTPError
-        if self._key:
-            key, now = self._key, time.time() + self._skew
-            if self.auth == "jwt": key = _Secret(generate_token(key, TOKEN_TTL, now))
-            request.unredirected_hdrs.setdefault("Authorization", _Secret("Bearer " + key))
-        reply: Any = None
-        result: Any = None
-        start = time.monotonic()
-        try:
-            try: response = self._opener.open(request, timeout=request.deadline.left())
-            except HTTPError as error: response = error  # what other openers make of a refusal
-            except GLMError: raise
-            except Exception as error:
-                raise _connection_error(error, request) from _traceless(error)
-            reply = _Reply(response, request)
-            if not 200 <= reply.status < 300: raise reply.error()
-            result = read(reply)
-            return result
-        except GLMError as error:
-            result, error.__context__ = error, None
-            raise error.with_traceback(None)  # noqa: B904  # inner frames may quote the key
-        finally:
-            logging = sys.modules.get("logging")
-            if logging:
-                seen = getattr(result, "completion", result)  # of a Stream: what it began with
-                named = (getattr(seen, name, None) for name in ("code", "request_id", "usage"))
-                GLM._log = GLM._log or logging.getLogger("glm")
-                GLM._log.debug(
-                    "%s: status %s, code %s, request %s, tokens %s, %.3f s", request.where,
-                    reply and reply.status, *named, time.monotonic() - start)
-            del result, reply  # no cycle of a traceback
-
-    def _hints(self, kind: int, code: str, location: str) -> "Iterator[str]":
-        """Other likely reasons of a refusal."""
-        if 300 <= kind < 400: yield f"no redirect is followed; this goes to {location!r}"
-        if kind in (401, 403) and self.auth != "key":
-            yield 'auth="key" sends the key itself' if self._key else self._key_name
-        if self._official and (kind in (401, 404) or code == "1113"):
-            others = (url for url in BASE_URLS.values() if url != self.base_url)
-            yield "the key may belong to another base_url: " + ", ".join(others)
-        elif kind == 404: yield "is the base_url right? Most end in /v1"
-
-_groups: "Dict[str, Any]" = {"": GLM, "chat": Chat}
-for _row in ENDPOINTS.splitlines():
-    _name, *_rest = _row.split()
-    _path, _, _last = _name.rpartition(".")
-    _above, _, _part = _path.rpartition(".")
-    if _path not in _groups:
-        _groups[_path] = type(_part, (_Group,), {"__doc__": "client." + _path})
-        setattr(_groups[_above], _part, property(_groups[_path]))
-    setattr(_groups[_path], _last, _method(_name, *_rest))
 ZhipuAI = ZhipuAiClient = OpenAI = GLM
 
-# -- Conversation ------------------------------------------------------------------------------
+
+def load_env(
+    path: Any = ".env",
+    override: bool = False,
+    *,
+    dotenv_path: Any = None,
+    encoding: str = "utf-8",
+) -> Dict[str, str]:
+    """Set the environment variables of a .env file, and return all that it holds.
+
+    Variables that are set stay as they are unless `override`. A file that is not there holds none.
+    It is read as python-dotenv does, except that ${NAME} and a quote that does not end on its line
+    are errors, which name the line. dotenv_path: python-dotenv's name for path.
+    """
+    path = path if dotenv_path is None else dotenv_path
+    if not os.path.exists(path):
+        return {}
+    try:
+        with open(path, encoding=encoding) as file:
+            lines = file.read().lstrip("\ufeff").split("\n")
+    except UnicodeDecodeError:
+        raise GLMValueError(f"{path}: not {encoding} text") from None
+    variables: Dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        try:
+            variables.update(parse_env_line(line))
+        except ValueError as error:
+            raise GLMValueError(f"{path}, line {number}: {error}") from None
+    for name, value in variables.items():
+        if override or name not in os.environ:
+            os.environ[name] = value
+    return variables
+
+
+def parse_env_line(line: str) -> Dict[str, str]:
+    """The variable that a line of a .env file sets, if it sets one."""
+    match = re.match(r"\s*(?:export\s+)?(?:'([^']+)'|([^\s=#']+))\s*=(.*)", line)
+    if match is None:
+        return {}
+    value = match.group(3).strip()
+    quoted = re.match(r"""(['"])((?:\\.|(?!\1)[^\\])*)\1\s*(#.*)?$""", value)
+    if quoted:
+        value = unescape(quoted.group(2), quoted.group(1))
+    elif value.startswith(("'", '"')):
+        raise ValueError("a quoted value must end on its line, with nothing but a comment after it")
+    else:
+        value = re.split(r"\s#", match.group(3))[0].strip()
+    if "${" in value or "\0" in line:
+        raise ValueError("${NAME} is not replaced here, and NUL is not allowed: write the value")
+    return {match.group(1) or match.group(2): value}
+
+
+def unescape(value: str, quote: str) -> str:
+    """The value with the escapes replaced that python-dotenv knows in such quotes."""
+    if quote == "'":
+        return re.sub(r"\\([\\'])", r"\1", value)
+    escape = r"""\\[\\'"abfnrtv]"""
+    return re.sub(escape, lambda match: codecs.decode(match.group(), "unicode-escape"), value)
+
+
+# -- Conversation ----------------------------------------------------------------------------------
+
 
 class Conversation:
-    """Several turns; one that fails, or is abandoned, leaves messages as they were."""
-    def __init__(self, client: GLM, system: "Optional[str]" = None, **params: Any) -> None:
-        self.client, self.params = client, params
-        self.messages: List[Any] = [{"role": "system", "content": system}] if system else []
+    """Several turns. One that fails or is abandoned leaves `messages` as they were."""
 
-    def ask(self, prompt: str, images: "Iterable[Any]" = (), **params: Any) -> str:
-        """Return the answer's text; the turn is then part of messages."""
-        return "".join(self.stream(prompt, images, **params))
+    def __init__(self, client: GLM, system: Optional[str] = None, **params: Any) -> None:
+        self.client = client
+        self.params = params
+        self.messages: List[Any] = system_messages(system)
 
-    def stream(self, prompt: str, images: "Iterable[Any]" = (), **params: Any) -> "Iterator[str]":
-        """Yield the answer's text as it comes; at its end the turn is part of messages."""
-        turn = [user_message(prompt, images)]
-        params = {**self.params, **params, "messages": self.messages + turn, "stream": True}
-        with self.client.chat.completions.create(**params) as stream:
-            for chunk in stream:
-                for choice in [one for one in chunk.choices or () if not one.index]:
-                    if choice.delta.content: yield _text_in(choice.delta.content)
-        text_of(stream.completion)
-        self.messages += [*turn, stream.completion.choices[0].message]
+    def ask(self, prompt: str, images: Iterable[Any] = (), **params: Any) -> str:
+        """The text of the answer; question and answer become part of `messages`."""
+        question = user_message(prompt, images)
+        params = {**self.params, **params, "messages": [*self.messages, question]}
+        completion = self.client.chat.completions.create(**params)
+        text = text_of(completion)
+        self.messages += [question, completion.choices[0].message]
+        return text
 
-# -- Command line ------------------------------------------------------------------------------
+    def stream(self, prompt: str, images: Iterable[Any] = (), **params: Any) -> Iterator[str]:
+        """The text of the answer as it comes; at its end the turn becomes part of `messages`."""
+        question = user_message(prompt, images)
+        params = {**self.params, **params, "messages": [*self.messages, question], "stream": True}
+        return self._follow(question, self.client.chat.completions.create(**params))
 
-class _Writer:
-    """Text to a pipe or file in UTF-8, to a terminal in its code page and with no ESC."""
-    def __init__(self, stream: Any, needed: bool = False) -> None:
-        self.needed, self.last = needed, ""  # failing is an error; the last character written
-        # stream is None where it was closed; without its buffer nothing is left to flush at exit
-        self.raw = stream and getattr(stream.buffer, "raw", stream.buffer)
-        self.terminal = bool(stream) and stream.isatty()
-        self.coding = stream.encoding if self.terminal else "utf-8"
-        if lookup(self.coding).name == "ascii": self.coding = "utf-8"  # LANG=C says nothing
-        self.join = getincrementaldecoder("utf-16-le")("replace").decode
+    def _follow(self, question: Dict[str, Any], stream: Stream) -> Iterator[str]:
+        yield from iter_text(stream)
+        self.messages += [question, stream.completion.choices[0].message]
 
-    def write(self, text: str, more: bool = False, over: bool = False) -> None:
-        """Write, over the line of progress; with more half a surrogate pair awaits the other."""
-        text = self.join(text.encode("utf-16-le", "surrogatepass"), not more)
-        if self.terminal:
-            ugly = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160)) if n not in (9, 10)}
-            text = "\r\x1b[K" * over + text.translate(ugly)
-        self.last = text[-1:] or self.last
-        data = text.encode(self.coding, "replace")
-        try:
-            while data:
-                if not self.raw: raise OSError("stdout is closed")
-                data = data[self.raw.write(data) :]
-        except OSError:
-            if self.needed: raise
 
-    def end(self) -> None:
-        self.write("")
-        if self.last.strip("\n"): self.write("\n")
+# -- Command line ----------------------------------------------------------------------------------
 
-HELP = """\
-usage: glm.py [options] [prompt ...]
+__all__ += ["main"]
 
-Ask a GLM model. The prompt is the words, stdin, or both (beside words a pipe
-has 3 s to begin, with the word - as long as it takes); the answer alone goes
-to stdout. No prompt at a terminal: a conversation. The key is in GLM_API_KEY,
-ZAI_API_KEY, ZHIPUAI_API_KEY or ZHIPU_API_KEY, the URL in GLM_BASE_URL.
+DESCRIPTION = """\
+Ask a GLM model. The answer, and nothing else, goes to stdout.
 
-  -m, --model NAME       model (else GLM_MODEL, else one that costs nothing)
-  -s, --system TEXT      system prompt
-  -t, --temperature X    sampling temperature
-  --max-tokens N         most tokens to answer with, thinking included
-  -i, --image FILE|URL|- show an image (again for more)
-  -P, --param KEY=JSON   any other field of the request (again for more)
-  --think, --no-think    think before the answer, or do not
-  --effort LEVEL         reasoning_effort: low, high, max
-  --show-thinking        thoughts to stderr
-  --no-stream            the answer in one piece
-  --json                 the whole reply as JSON; errors as a line of JSON
-  --usage                numbers of tokens to stderr
-  -v, --verbose          requests to stderr
-  --base-url URL         a URL, or bigmodel, zai, bigmodel-coding, zai-coding
-  --auth jwt|key         send a signed token, or the key itself
-  --key-file FILE        read the key from a file
-  --env-file FILE        read variables from a file of NAME=value lines
-  --timeout SECONDS      longest silence; total=SECONDS for the whole call
-  --ca-file FILE         trust the certificates in it too
-  --proxy URL|off        in place of the environment's
-  --session FILE         go on with the conversation in a file
-  --batch FILE           answer each row, {"id", "prompt"} or as the service's
-  -o, --output FILE      where the answers go; what is there is not asked again
-  -j, --jobs N           requests at once (2)
-  --check                what stands between this machine and an answer
-  --curl                 print the request as a command for sh, without key
-  --models               list the models of the server
-  --explain CODE         say what an error code means
-  -h, --help, --version
-
-Exit codes: 0 fine, 1 other, 2 usage or unreadable file, 3 key, 4 quota or
+The prompt is the words, stdin, or both: a pipe beside words has 3 seconds to
+begin, with the word - as long as it takes. (In a shell's `while read` loop,
+add </dev/null, or the loop's input is taken for a prompt.) Without a prompt,
+on a terminal, it is a conversation. The key is read from GLM_API_KEY,
+ZAI_API_KEY, ZHIPUAI_API_KEY or ZHIPU_API_KEY, the URL from GLM_BASE_URL."""
+EXIT_CODES = """\
+exit codes: 0 fine, 1 other, 2 usage or unreadable file, 3 key, 4 quota or
 balance, 5 content filter, 6 rate limit, 7 network or server, 8 answer cut
-short, empty or past the context, 130 interrupted, 141 closed pipe.
+short, empty or past the context, 130 interrupted, 141 closed pipe"""
+TALK_HELP = """\
+Ctrl-C stops an answer, Ctrl-D or /exit ends the conversation.
+/clear forgets what was said, /help lists this.
+A \\ at the end of a line continues on the next; \"\"\" begins and ends several.
 """
+OPTION_NAMES = (  # how the library's messages name an argument, and the option for it
+    ("base_url:", "--base-url:"),
+    ("ca_file names", "--ca-file names"),
+    ("ca_file= or", "--ca-file or"),
+    ("model=, GLM_MODEL", "-m or GLM_MODEL"),
+    ("proxy=False or opener=", "--proxy off"),
+    ("pass api_key=", "use --key-file"),
+    ('auth="key"', "--auth key"),
+    ("another base_url", "another --base-url"),
+    ("the base_url", "the --base-url"),
+    ("thinking=False", "--no-think"),
+    ('thinking={"type": "enabled"} with reasoning_effort', "--think with --effort"),
+)
 
-def _seconds(text: str) -> Timeout:
-    return Timeout(total=float(text[6:])) if text[:6] == "total=" else Timeout.of(float(text))
 
-def _parse(argv: "List[str]") -> Any:
-    """Options and words; the options are those that HELP shows."""
-    import re
-    from getopt import GetoptError, gnu_getopt
-    rows = re.findall(r"(?:-(\w), )?--([a-z-]+)( [A-Z\w|=-]+)?", HELP[HELP.index("  -m") :])
-    options = {word: row for row in rows for word in ("-" + row[0], "--" + row[1])}
-    types: Any = {"": lambda text: True, " X": float, " N": int, " SECONDS": _seconds}
-    letters = "".join(letter + ":" * bool(value) for letter, _, value in rows if letter)
-    args = Record({name.replace("-", "_"): None for _, name, _ in rows}, image=[], param=[],
-                  jobs=2, timeout=TIMEOUT)
-    try:
-        found, args["words"] = gnu_getopt(
-            [os.fsencode(word).decode("utf-8", "replace") for word in argv], letters,
-            [name + "=" * bool(value) for _, name, value in rows])
-    except GetoptError as error: raise GLMValueError(f"{error}; --help lists the options") from None
-    for word, text in found:
-        _, name, kind = options[word]
-        key = name.replace("-", "_")
-        try: value = types.get(kind, str)(text)
-        except ValueError: raise GLMValueError(f"--{name}{kind}, not {text}") from None
-        args[key] = [*args[key], value] if isinstance(args[key], list) else value
-    args["head"] = [{"role": "system", "content": args["system"]}] if args["system"] else []
-    args["fields"] = _fields(args)
-    args["proxy"] = args["proxy"] != "off" and args["proxy"]  # False is for none at all
+def option_parser() -> Tuple[Any, Dict[str, bool]]:
+    """A parser of the options, and by the name of each whether it takes a value."""
+    import argparse
+
+    class Parser(argparse.ArgumentParser):
+        def error(self, message: str) -> Any:
+            raise GLMValueError(f"{message}; --help lists the options")
+
+    parser = Parser(
+        prog="glm.py",
+        usage="glm.py [options] [prompt ...]",
+        description=DESCRIPTION,
+        epilog=EXIT_CODES,
+        add_help=False,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
+            prog, max_help_position=27, width=79
+        ),
+    )
+    group = parser.add_argument_group("options")
+    known: Dict[str, bool] = {}
+
+    def add(*names: str, **settings: Any) -> None:
+        action = group.add_argument(*names, **settings)
+        known.update(dict.fromkeys(names, action.nargs != 0))
+
+    add("-m", "--model", metavar="NAME", help="else GLM_MODEL, else one that costs nothing")
+    add("-s", "--system", metavar="TEXT", help="system prompt")
+    add("-t", "--temperature", metavar="X", type=float, help="sampling temperature")
+    add("--max-tokens", metavar="N", type=int, help="limit of the answer, thinking included")
+    add("-i", "--image", metavar="FILE|URL|-", action="append", default=[], help="show an image")
+    add("-P", "--param", metavar="KEY=JSON", action="append", default=[], help="any other field")
+    add("--think", action="store_true", default=None, help="think before the answer")
+    add("--no-think", dest="think", action="store_false", help="do not think")
+    add("--effort", metavar="LEVEL", help="reasoning_effort: low, high, max")
+    add("--show-thinking", action="store_true", help="thoughts to stderr")
+    add("--no-stream", action="store_true", help="the answer in one piece")
+    add("--json", action="store_true", help="the whole reply as JSON; errors as one line of it")
+    add("--usage", action="store_true", help="numbers of tokens to stderr")
+    add("-v", "--verbose", action="store_true", help="requests to stderr")
+    add("--base-url", metavar="URL", help="a URL, or " + ", ".join(BASE_URLS))
+    add("--auth", metavar="jwt|key", help="send a signed token, or the key itself")
+    add("--key-file", metavar="FILE", help="read the key from a file")
+    add("--env-file", metavar="FILE", help="read variables from a .env file")
+    add(
+        "--timeout",
+        metavar="SECONDS",
+        type=to_limits,
+        default=TIMEOUT,
+        help="longest silence; total=SECONDS: the whole call",
+    )
+    add("--ca-file", metavar="FILE", help="trust the certificates in it too")
+    add("--proxy", metavar="URL|off", help="in place of the environment's")
+    add("--session", metavar="FILE", help="keep the conversation in a file, and go on with it")
+    add("--models", action="store_true", help="list the models of the server")
+    add("--check", action="store_true", help="say what stands between here and an answer")
+    add("--explain", action="store_true", help="say what the error code in the words means")
+    add("--version", action="store_true", help="version, and SHA-256 of this file")
+    add("-h", "--help", action="store_true", help="this")
+    return parser, known
+
+
+def parse_arguments(argv: List[str]) -> Any:
+    """The options, and as `words` all that is none; after -- everything is a word."""
+    parser, known = option_parser()
+    end = argv.index("--") if "--" in argv else len(argv)
+    arguments = iter(argv[:end])
+    options = []
+    words = []
+    for argument in arguments:
+        if argument == "-" or not argument.startswith("-"):
+            words.append(argument)
+            continue
+        name = argument.partition("=")[0] if argument.startswith("--") else argument[:2]
+        if name not in known:  # the rest of it may be a key
+            parser.error(f"there is no option {name}")
+        if argument == name and known[name]:  # glued on, a value may begin with a dash
+            argument += "=" + next(arguments, "")
+        options.append(argument)
+    args = parser.parse_args(options)
+    args.wait = "-" in words
+    args.words = [to_text(word) for word in words if word != "-"] + list(
+        map(to_text, argv[end + 1 :])
+    )
     return args
 
-def _plain(data: bytes) -> str:
-    """Text in UTF-8, UTF-16 with its mark, or the locale's coding."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"): return data.decode("utf-16", "replace")
-    try: return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        from locale import getpreferredencoding
-        return data.decode(getpreferredencoding(False), "replace")
 
-def _stdin(wait: float) -> bytes:
-    """All of stdin, or nothing if it has not begun after so many seconds."""
-    from threading import Thread
+def to_text(argument: str) -> str:
+    """An argument as the locale reads it, or as UTF-8 where the locale cannot."""
+    try:
+        argument.encode("utf-8")
+        return argument
+    except UnicodeEncodeError:
+        return os.fsencode(argument).decode("utf-8", "replace")
+
+
+def to_limits(text: str) -> Timeout:
+    """The value of --timeout."""
+    import argparse
+
+    name, _, seconds = text.rpartition("=")
+    if name not in ("", "total") or not re.fullmatch(r"[0-9]*\.?[0-9]+", seconds):
+        raise argparse.ArgumentTypeError(f"{text} is not SECONDS or total=SECONDS")
+    value = float(seconds)
+    return Timeout(total=value) if name else Timeout(min(8.0, value), value)
+
+
+class Screen:
+    """stdout for the answer and nothing else, stderr for the rest."""
+
+    def __init__(self) -> None:
+        self.out = open_stream(sys.stdout)
+        self.err = open_stream(sys.stderr)
+        self.answer_is_open = False  # whether it ended within a line
+        self.thought_is_open = False
+        self.hint_length = 0
+
+    def answer(self, text: str) -> None:
+        """Write to stdout."""
+        self.end_thought()
+        write(self.out, text)
+        self.answer_is_open = not text.endswith("\n")
+
+    def think(self, text: str) -> None:
+        """Write a part of a thought to stderr."""
+        self.note(text)
+        self.thought_is_open = not text.endswith("\n")
+
+    def note(self, text: str) -> None:
+        """Write to stderr; that it is closed or full is no error."""
+        self.wipe()
+        try:
+            write(self.err, text)
+        except OSError:
+            silence(self.err)
+
+    def end_thought(self) -> None:
+        """Leave the line of a thought or a hint."""
+        self.wipe()
+        if self.thought_is_open:
+            self.think("\n")
+
+    def end(self) -> None:
+        """Leave the line of an answer, a thought or a hint."""
+        self.end_thought()
+        if self.answer_is_open:
+            self.answer("\n")
+
+    def hint(self, text: str) -> None:
+        """On a terminal, show what is going on until something else is written."""
+        if self.err is not None and self.err.isatty():
+            self.note(text)
+            self.hint_length = len(text)
+
+    def wipe(self) -> None:
+        """Take the hint away."""
+        if self.hint_length:
+            self.err.write("\r" + " " * self.hint_length + "\r")
+            self.err.flush()
+            self.hint_length = 0
+
+
+def open_stream(stream: Any) -> Any:
+    """A text stream to where stdout or stderr goes: UTF-8, but a console has its code page."""
+    try:
+        descriptor = stream.fileno()
+    except (AttributeError, OSError, ValueError):
+        return stream  # closed, or no file at all
+    encoding = stream.encoding if stream.isatty() else "utf-8"
+    if codecs.lookup(encoding).name == "ascii":  # LANG=C says nothing
+        encoding = "utf-8"
+    return open(descriptor, "w", encoding=encoding, errors="replace", newline="\n", closefd=False)
+
+
+# Control characters except tab and line feed, and those that change the direction of text.
+CONTROLS = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def write(stream: Any, text: str) -> None:
+    """Write text at once. Half an emoji becomes U+FFFD; a terminal gets controls escaped."""
+    if stream is None:
+        raise OSError("stdout is closed")
+    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if stream.isatty():
+        text = CONTROLS.sub(lambda match: ascii(match.group())[1:-1], text)
+    stream.write(text)
+    stream.flush()
+
+
+def silence(stream: Any) -> None:
+    """Send what a stream still holds nowhere; else Python reports at exit that it was lost."""
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
+
+
+class Session:
+    """The messages of a conversation, in a file if it has one: JSON Lines, a message a line."""
+
+    def __init__(self, path: Optional[str], system: Optional[str]) -> None:
+        self.path = path
+        self.head: List[Any] = [{"role": "system", "content": system}] if system else []
+        self.turns: List[Any] = self.read(path) if path else []
+        if self.turns:  # as it began, so it goes on
+            system_first = self.turns[0]["role"] == "system"
+            self.head = [self.turns.pop(0)] if system_first else []
+
+    def read(self, path: str) -> List[Any]:
+        """The messages in the file. A last line that a kill has torn is cut off."""
+        with open_private(path) as file:
+            *lines, last = file.read().split(b"\n")
+            messages = [self.message(line, number) for number, line in enumerate(lines, 1)]
+            if is_json(last):
+                messages.append(self.message(last, len(lines) + 1))
+                file.write(b"\n")
+            elif b'{"role":'.startswith(last[:8]):
+                file.truncate(file.seek(0, 2) - len(last))
+            else:
+                self.message(last, len(lines) + 1)
+        return messages
+
+    def message(self, line: bytes, number: int) -> Any:
+        """One line as a message."""
+        try:
+            message = json.loads(line.decode("utf-8"))
+            if message["role"] in ("system", "user", "assistant", "tool"):
+                return message
+        except (ValueError, TypeError, LookupError):
+            pass
+        raise GLMValueError(f"{self.path}, line {number}: no message of a session; left as it is")
+
+    def add(self, *turn: Any) -> None:
+        """Append a turn, to the file wholly or not at all."""
+        new = turn if self.turns else (*self.head, *turn)
+        if self.path:
+            lines = [json.dumps(message, ensure_ascii=False) + "\n" for message in new]
+            data = "".join(lines).encode("utf-8", "backslashreplace")
+            with open_private(self.path) as file:
+                size = file.seek(0, 2)
+                try:
+                    written = file.write(data)
+                except OSError:
+                    written = 0
+                if written < len(data):
+                    file.truncate(size)
+                    raise OSError(f"{self.path}: no room")
+        self.turns += turn
+
+    def clear(self) -> None:
+        """Forget the turns, in the file too."""
+        self.turns.clear()
+        if self.path:
+            with open_private(self.path) as file:
+                file.truncate(0)
+
+
+def is_json(line: bytes) -> bool:
+    """Whether a line is JSON."""
+    try:
+        json.loads(line.decode("utf-8"))
+    except ValueError:
+        return False
+    return True
+
+
+def open_private(path: str) -> Any:
+    """Open a file that only its owner may read, locked until it is closed."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise GLMValueError(f"{path}: not a regular file")
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    file = os.fdopen(descriptor, "r+b", 0)
+    if fcntl is not None:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+    file.seek(0)
+    return file
+
+
+def make_client(args: Any, max_retries: int = 3) -> GLM:
+    """The client that the options describe."""
+    key = None
+    if args.key_file:
+        with open(args.key_file, "rb") as file:
+            key = decode(file.read())
+    return GLM(
+        key,
+        args.base_url,
+        auth=args.auth,
+        timeout=args.timeout,
+        max_retries=max_retries,
+        proxy=to_proxy(args.proxy),
+        ca_file=args.ca_file,
+    )
+
+
+def request_fields(args: Any) -> Dict[str, Any]:
+    """The fields of the request that the options ask for, without the messages."""
+    fields = {
+        "model": args.model,
+        "temperature": args.temperature,
+        "max_tokens": args.max_tokens,
+        "thinking": args.think,
+        "reasoning_effort": args.effort,
+        "stream": not args.no_stream,
+    }
+    if args.usage and not args.no_stream:
+        fields["stream_options"] = {"include_usage": True}
+    for pair in args.param:
+        name, equals, value = pair.partition("=")
+        if not equals or name in ("messages", "stream", "extra_body", "extra_headers", "timeout"):
+            raise GLMValueError(f"--param KEY=JSON, not {pair}: some keys have their own options")
+        try:
+            fields[name] = json.loads(value)
+        except ValueError:
+            if value.startswith(("{", "[", '"')):
+                raise GLMValueError(f"--param KEY=JSON, not {pair}") from None
+            fields[name] = value
+    return fields
+
+
+def decode(data: bytes) -> str:
+    """Text in UTF-8, in UTF-16 with its mark, or in the locale's encoding."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", "replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode(locale.getpreferredencoding(False), "replace")
+
+
+def read_stdin(wait: Optional[float] = None) -> Optional[bytes]:
+    """All of stdin, or None if it has not begun after so many seconds."""
     blocks: List[bytes] = []
 
     def read() -> None:
         while not blocks or blocks[-1]:
-            try: blocks.append(os.read(0, 65536))  # sys.stdin's lock would hold up the exit
-            except BlockingIOError: time.sleep(0.01)  # another process made the pipe so
-            except OSError: blocks.append(b"")  # of a terminal that is lost, or a folder
+            try:
+                blocks.append(os.read(0, 65536))  # the lock of sys.stdin would hold up the exit
+            except BlockingIOError:  # another process has set the pipe so
+                time.sleep(0.01)
+            except OSError:
+                blocks.append(b"")
 
-    thread = Thread(target=read, daemon=True)
+    thread = threading.Thread(target=read, daemon=True)
     thread.start()
     thread.join(wait)
     if not blocks:
-        _Writer(sys.stderr).write("glm.py: nothing came on stdin; passed over ('-' waits for it)\n")
-        return b""
+        return None
     thread.join()
     return b"".join(blocks)
 
-def _user(args: Any, text: str) -> "Dict[str, Any]":
-    return user_message(text, [_stdin(1e6) if name == "-" else name for name in args.image])
 
-def _prompt(args: Any) -> "Dict[str, Any]":
-    """The message that words and stdin make."""
-    words, dash = " ".join(word for word in args.words if word != "-"), "-" in args.words
-    piped = ""
-    if sys.stdin and "-" not in args.image and (dash or not sys.stdin.isatty()):
-        piped = _plain(_stdin(3.0 if words and not dash else 1e6)).rstrip("\r\n")
-    prompt = "\n\n".join(part for part in (words, piped) if part.strip())
-    if prompt and "\0" not in prompt: return _user(args, prompt)
-    raise GLMValueError("no prompt, or a binary one (an image goes with -i); --help tells more")
+def read_prompt(args: Any, screen: Screen) -> str:
+    """The prompt that words and stdin make."""
+    words = " ".join(args.words)
+    piped: Optional[bytes] = b""
+    if sys.stdin and "-" not in args.image and (args.wait or not sys.stdin.isatty()):
+        piped = read_stdin(3.0 if words and not args.wait else None)
+        if piped is None:
+            screen.note("glm.py: nothing came on stdin; it is passed over ('-' waits for it)\n")
+    parts = [words, decode(piped or b"").rstrip("\r\n")]
+    prompt = "\n\n".join(part for part in parts if part.strip())
+    if not prompt or "\0" in prompt:
+        raise GLMValueError("no prompt, or a binary one (an image goes with -i); see --help")
+    return prompt
 
-def _fields(args: Any) -> "Dict[str, Any]":
-    """The fields of the request that the options ask for, but for messages."""
-    fields = {"model": args.model, "reasoning_effort": args.effort, "max_tokens": args.max_tokens,
-              "thinking": False if args.no_think else args.think, "temperature": args.temperature}
-    if not args.no_stream:
-        fields.update(stream=True, stream_options=args.usage and {"include_usage": True})
-    for pair in args.param:
-        name, _, value = pair.partition("=")
-        if name in ("messages", "stream", "extra_body", "extra_headers", "timeout"):
-            raise GLMValueError(f"--param: {name} has an option or a place of its own")
-        try: fields[name] = _decode(value)
-        except ValueError:
-            if value[:1] in '{["': raise GLMValueError(f"--param KEY=JSON, not {pair}") from None
-            fields[name] = value
-    return fields
 
-def _ours(path: "Optional[str]", mode: int = 0o600) -> Any:
-    """Open a file that this run alone goes on with; without a path one that keeps nothing."""
-    if not path: return open(os.devnull, "r+b", 0)
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise GLMValueError(f"{path}: not a regular file")
-    file = open(  # noqa: SIM115
-        path, "a+b", 0, opener=lambda name, flags: os.open(name, flags, mode))
-    try:
-        import fcntl
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise GLMValueError(f"{path}: another run writes to it") from None
-    except (ImportError, OSError): pass  # there are no locks
-    file.seek(0)
-    return file
+def to_question(args: Any, text: str) -> Dict[str, Any]:
+    """The user's message; the images belong to the first one."""
+    images = [read_stdin() if image == "-" else image for image in args.image]
+    args.image = []
+    return user_message(text, images)
 
-def _rows(file: Any, wanted: str, pick: "Callable[[Any], Any]", start: bytes = b"") -> "List[Any]":
-    """What pick makes of each line of JSON; start: how lines begin in a file of ours.
 
-    There the last may be half, the rest of a write that was killed: it is cut off.
-    """
-    import json
-    found: List[Any] = []
-    line = b"\n"
-    for number, line in enumerate(file.read().splitlines(True), 1):
+def with_patience(call: Callable[[Timeout], Any], limits: Timeout, screen: Screen) -> Any:
+    """call(limits), repeated as the library repeats; a terminal shows what it waits for."""
+    end = math.inf if limits.total is None else time.monotonic() + limits.total
+    reasons = []
+
+    def attempt() -> Any:
+        left = None if limits.total is None else max(0.001, end - time.monotonic())
         try:
-            if line.strip(): found.append(pick(json.loads(line, parse_constant=int)))  # no NaN
-        except Exception as error:
-            half = start and line[-1:] not in b"\r\n" and start.startswith(line[: len(start)])
-            if not half or not isinstance(error, ValueError) or "Extra" in str(error):
-                what = f"{file.name}, line {number}: no {wanted}; it stays as it is"
-                raise GLMValueError(what) from None
-            file.truncate(file.tell() - len(line))
-            return found
-    if start and line[-1:] != b"\n": file.write(b"\n")
-    return found
+            return call(limits._replace(total=left))
+        except GLMError as error:
+            reasons.append(error.code or error.status_code or type(error).__name__)
+            raise
 
-def _append(file: Any, *rows: Any) -> None:
-    """Write all of the rows or, where a disk is full, none."""
-    size, data = file.seek(0, 2), b"".join(_encode(row) + b"\n" for row in rows)
-    if file.write(data) < len(data):
-        file.truncate(size)
-        raise OSError(f"{file.name}: no room")
+    def sleep(seconds: float) -> None:
+        screen.hint(f"waiting {seconds:.0f} s: {reasons[-1]}")
+        time.sleep(seconds)
+        screen.hint("thinking ...")
 
-class _Session:
-    """A conversation that goes on in a file, a message a line."""
-    def __init__(self, file: Any, head: "List[Any]") -> None:
-        known = "system", "user", "assistant", "tool"
-        self.file, self.head = file, head
-        self.turns = _rows(file, "message of a --session",
-                           lambda row: dict.fromkeys(known, row)[row["role"]], b'{"role":')
-        if self.turns and self.turns[0]["role"] == "system": self.head = [self.turns.pop(0)]
+    screen.hint("thinking ...")
+    return retry(attempt, deadline=end, sleep=sleep)
 
-    def messages(self, user: Any) -> "List[Any]": return [*self.head, *self.turns, user]
 
-    def add(self, *turn: Any) -> None:
-        if not self.turns and self.file.seek(0, 2): self.file.truncate(0)  # after /clear
-        _append(self.file, *([] if self.turns else self.head), *turn)
-        self.turns += turn
-
-def _client(args: Any, keyless: bool = False) -> GLM:
-    """The client that the options describe; keyless: with '-' where a key is missing."""
-    key = _Secret(_plain(_content(args.key_file))) if args.key_file else None
-    options = {name: args[name] for name in ("base_url", "auth", "ca_file", "proxy", "timeout")}
-    try: return GLM(key, **options)
-    except GLMValueError as error:
-        if not keyless or error.status_code != 401: raise
-        return GLM("-", **options)
-
-def _curl(args: Any, messages: Any) -> str:
-    """The request as a command: key and body are here-documents, so neither is an argument."""
-    from shlex import quote
-    client = _client(args, keyless=True)
-    client.__dict__["_call"] = lambda *given: given  # in place of the reply
-    _, path, _, body, *_ = client.chat.completions.create(messages=messages, **args.fields)
-    name = client._key_name if client._key_name in KEYS else KEYS[0]
-    head = f"Authorization: Bearer ${name}\n" if client._key else ""
-    return (f"tr -d '\\n' <<'BODY' | curl -sSN -H @/dev/fd/3 --data-binary @- "
-            f"{quote(client.base_url + path)} 3<<HEAD\n"
-            f"{_encode(body).decode()}\nBODY\n{head}Content-Type: application/json\nHEAD\n")
-
-def _answer(client: GLM, args: Any, session: _Session, user: Any, out: _Writer,
-            log: _Writer) -> None:
-    """Ask, show the answer as it comes, and keep the turn; raise if it is none."""
+def take_turn(
+    client: GLM, args: Any, session: Session, question: Dict[str, Any], screen: Screen
+) -> None:
+    """Ask, show the answer as it comes, and keep the turn; raise if the answer is not whole."""
+    messages = [*session.head, *session.turns, question]
+    create = functools.partial(client.chat.completions.create, messages=messages)
     try:
-        reply = client.chat.completions.create(messages=session.messages(user), **args.fields)
-        for chunk in [reply] if args.no_stream else reply:
-            for choice in [one for one in chunk.choices or () if not one.index]:
-                part = choice.get("delta", choice.message)
-                if args.show_thinking and part.reasoning_content:
-                    log.write(part.reasoning_content, more=True)
-                if part.content and not args.json:
-                    log.end()
-                    out.write(_text_in(part.content), more=True)
-        whole = reply if args.no_stream else reply.completion
-        if args.json: out.write(whole.model_dump_json() + "\n")
+        reply = with_patience(
+            lambda limits: create(timeout=limits, **request_fields(args)), args.timeout, screen
+        )
+        if isinstance(reply, Stream):
+            with reply:
+                for chunk in reply:
+                    for choice in chunk.choices or ():
+                        show(choice.delta if choice.index == 0 else Record(), args, screen)
+            completion = reply.completion
+        else:
+            completion = reply
+            show(completion.choices[0].message, args, screen)
     finally:
-        log.end()
-        out.end()
-    if args.usage: log.write(f"tokens: {_encode(whole.usage).decode()}\n")
-    text_of(whole)
-    if whole.choices[0].finish_reason == "length":
-        log.write("glm.py: the answer is cut at max_tokens\n")
-    session.add(user, {"role": "assistant", **whole.choices[0].message})
+        screen.end()
+    if args.json:
+        screen.answer(completion.model_dump_json() + "\n")
+    if args.usage:
+        screen.note(f"tokens: {json.dumps(completion.usage)}\n")
+    text_of(completion)
+    if completion.choices[0].finish_reason == "length":
+        screen.note("glm.py: the answer is cut at max_tokens\n")
+    session.add(question, {"role": "assistant", **completion.choices[0].message})
 
-def _talk(client: GLM, args: Any, session: _Session, out: _Writer, log: _Writer) -> None:
-    """A conversation at the terminal."""
-    try:
-        import readline  # input() uses it where there is one
-        for line in ("set enable-bracketed-paste on", "set input-meta on", "set output-meta on",
-                     "set convert-meta off", "tab: self-insert"):  # Chinese under LANG=C
-            readline.parse_and_bind(line)
-    except ImportError: pass
-    usage = "Ctrl-C stops an answer, Ctrl-D ends; /clear forgets the talk, /help lists this.\n"
-    log.write(usage)
+
+def show(part: Any, args: Any, screen: Screen) -> None:
+    """Show what a message or a delta holds."""
+    if args.show_thinking and part.reasoning_content:
+        screen.think(part.reasoning_content)
+    if not args.json and part.content and isinstance(part.content, str):
+        screen.answer(part.content)
+
+
+def talk(client: GLM, args: Any, session: Session, screen: Screen) -> int:
+    """A conversation on the terminal."""
+    with contextlib.suppress(ImportError):
+        import readline
+
+        for setting in ("enable-bracketed-paste on", "input-meta on", "output-meta on"):
+            readline.parse_and_bind("set " + setting)
+        readline.parse_and_bind("set convert-meta off")  # Chinese under LANG=C
+        readline.parse_and_bind("tab: self-insert")
+    screen.note(TALK_HELP)
     while True:
         try:
-            line = input("> ").encode("utf-8", "surrogateescape").decode("utf-8", "replace").strip()
-            if line == "/clear": session.turns.clear()
-            elif line[:1] == "/" and line[1:].isalpha(): log.write(usage)
-            elif line:
-                _answer(client, args, session, _user(args, line), out, log)
-                args.image = []  # they belong to the first turn
-        except EOFError: return out.write("\n")
-        except KeyboardInterrupt: log.write("\n(stopped: this turn is forgotten)\n")
-        except (GLMError, UnicodeError) as error: log.write(f"glm.py: {error}\n")
+            text = read_lines(screen)
+            if text in ("/exit", "/quit", "/bye", "exit", "quit"):
+                return 0
+            if text == "/clear":
+                session.clear()
+                screen.note("Forgotten; the system prompt stays.\n")
+            elif re.fullmatch(r"/\w+", text):
+                screen.note(TALK_HELP if text == "/help" else f"There is no {text}; /help lists.\n")
+            elif text:
+                take_turn(client, args, session, to_question(args, text), screen)
+        except EOFError:
+            screen.note("\n")
+            return 0
+        except KeyboardInterrupt:
+            screen.note("\n(stopped; this turn is forgotten)\n")
+        except (GLMError, UnicodeError) as error:
+            report(error, False, screen)
 
-def _task(row: Any) -> "Tuple[str, Any]":
-    """Id, and (endpoint, body), of a row of a batch."""
-    body = row.get("body") or {"messages": [user_message(row["prompt"])]}
-    endpoint = "/" + row.get("url", "/v4/chat/completions").split("/v4/")[1]
-    turns = body["messages"] if endpoint == "/chat/completions" else [body]
-    if not [*map(dict.keys, turns)]: raise ValueError
-    return str(row.get("custom_id") or row["id"]), (endpoint, body)
 
-def _final(client: GLM, args: Any, name: str, task: Any) -> "Dict[str, Any]":
-    """Ask a row of a batch, and return its line of the output; raise what may be asked again."""
-    (endpoint, body), status, problem = task, 200, None
+def read_lines(screen: Screen) -> str:
+    """What is typed: a line, or several."""
+    text = read_line("> ", screen)
+    if text.startswith('"""'):
+        while not text.endswith('"""') or len(text) < 6:
+            text += "\n" + read_line("... ", screen)
+        return text[3:-3].strip()
+    while text.endswith("\\"):
+        text = text[:-1] + "\n" + read_line("... ", screen)
+    return text.strip()
+
+
+def read_line(prompt: str, screen: Screen) -> str:
+    """A line from the terminal. Its prompt must not go where the answers go, if that is a file."""
+    if not (screen.out and screen.out.isatty()):
+        screen.note(prompt)
+        prompt = ""
+    return to_text(input(prompt))
+
+
+def check_setup(args: Any, screen: Screen) -> int:
+    """Say what stands between this machine and an answer, by one request that costs nothing."""
+
+    def line(name: str, text: str) -> None:
+        screen.answer(f"{name:9} {text}\n")
+
+    client = make_client(args, max_retries=0)
+    parts = urllib.parse.urlsplit(client.base_url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    form = {"jwt": ", sent as a signed token", "key": ", sent as it is"}.get(client.auth, "")
+    roots = [args.ca_file, os.environ.get("REQUESTS_CA_BUNDLE"), os.environ.get("SSL_CERT_FILE")]
+    line("Python", f"{sys.version.split()[0]} on {sys.platform}")
+    line("OpenSSL", ssl.OPENSSL_VERSION if ssl else "none: https does not work")
+    line("base URL", client.base_url)
+    line("key", client.key_source + form)
+    proxy = choose_proxy(parts.scheme, parts.hostname or "", port, to_proxy(args.proxy))
+    line("proxy", repr(proxy) if proxy else "none")
+    line("CA", next(filter(None, roots), "the system's"))
+    started = time.monotonic()
     try:
-        if endpoint != "/chat/completions": body = client.request("POST", endpoint, body)
-        else:
-            names = "stream", "stream_options", "extra_body", "extra_headers", "timeout"
-            one = {**dict.fromkeys(names), "messages": args.head + body["messages"]}
-            body = client.chat.completions.create(**{**args.fields, **body, **one})
-            text_of(body)
-    except (FinishReasonError, APIStatusError) as error:
-        clear = error.code in ERROR_CODES or error.status_code in (None, 400, 413, 422)
-        if not clear or error.retryable or _exit_code(error) in (3, 4): raise  # or a wrong base URL
-        if error.status_code: status, body = error.status_code, error.body
-        if error.finish_reason != "tool_calls":
-            problem = {"code": error.code or error.finish_reason, "message": str(error)}
-    return {"custom_id": name, "response": {"status_code": status, "body": body}, "error": problem}
-
-def _batch(client: GLM, args: Any, log: _Writer) -> int:
-    """Answer a file's rows, some at once; each that is final is a line of the output.
-
-    So a new start asks the others: what failed for now, what was not reached. It stops for what
-    would fail all rows: at once for key, balance or disk, else after 10 failures in a row.
-    """
-    import threading
-    with open(args.batch, "rb") as source:
-        rows = _rows(source, 'row {"id", "prompt"} or {"custom_id", "url", "body"}', _task)
-    names = Counter(name for name, _ in rows)
-    if len(names) < len(rows):
-        raise GLMValueError(f"--batch: {names.most_common(1)[0][0]} is there twice")
-    if os.path.realpath(args.output) == os.path.realpath(args.batch):
-        raise GLMValueError("-o: another file than that of --batch")
-    in_a_row: List[str] = []  # the rows that failed since one went well
-    stop: List[Exception] = []
-    lock = threading.Lock()
-
-    def state() -> str: return f"{len(final)} of {len(rows)} rows are final; {len(failed)} failed"
-
-    def work() -> None:
-        for name, task in todo:
-            note = ""
-            try:
-                row = _final(client, args, name, task)
-                with lock: _append(file, row)
-                final.add(name)
-                if row["error"]: failed.append(name)
-                in_a_row.clear()
-            except Exception as error:
-                failed.append(name)
-                in_a_row.append(name)
-                lasts = isinstance(error, OSError) or _exit_code(error) in (3, 4)
-                if lasts or len(in_a_row) > 9: stop.append(error)
-                else: note = f"glm.py: {name}: {error}\n"
-            with lock: log.write(note + state() * log.terminal, over=True)
-            if stop: return
-
-    with _ours(args.output, 0o666) as file:
-        made = dict(_rows(file, "answer of a batch (-o)",
-                          lambda row: (str(row["custom_id"]), row["error"]), b'{"custom_id":'))
-        final = made.keys() & names.keys()
-        failed = [name for name in final if made[name]]
-        todo = iter([row for row in rows if row[0] not in final])  # one for all threads
-        threads = [threading.Thread(target=work, daemon=True) for _ in rows[: max(args.jobs, 1)]]
-        for thread in threads: thread.start()
-        for thread in threads:
-            while thread.is_alive(): thread.join(0.2)  # one without end is deaf on Windows
-    log.write(f"glm.py: {state()}\n", over=True)
-    if stop: raise stop[0]
-    return 1 if failed else 0
-
-POINTS = "Python", "TLS", "CA", "proxy", "DNS", "connect", "handshake", "clock", "key"
-
-def _points(client: GLM, args: Any) -> "Iterator[str]":
-    """Yield what there is to say to each of POINTS; raise at the first that fails."""
-    import platform
-    import socket
-    there = client._opener
-    yield f"{platform.python_version()} on {platform.platform()}"
-    if there.tls:
-        import ssl
-        paths = ssl.get_default_verify_paths()
-        roots = args.ca_file, os.environ.get("REQUESTS_CA_BUNDLE"), paths.cafile, paths.capath
-        yield ssl.OPENSSL_VERSION
-        yield ", ".join(filter(None, roots)) or "none: name the issuer's with --ca-file"
-    else: yield from ("-", "-")
-    host, port, scheme = there.host, there.port, client.base_url.partition(":")[0]
-    route: Any = choose_proxy(scheme, host, port, there.proxy) or (host, port, {}, " via none")
-    yield route[3][5:]  # without " via "
-    host, port = route[:2]
-    found = socket.getaddrinfo(host.encode(), port, 0, socket.SOCK_STREAM)
-    yield f"{host} is {', '.join(sorted({str(row[4][0]) for row in found}))}"
-    start = time.monotonic()
-    socket.create_connection((host, port), 8).close()
-    yield f"{host}:{port} in {(time.monotonic() - start) * 1000:.0f} ms"
-    dated = lambda reply: reply.json() and _date(reply.headers.get("date"))  # noqa: E731
-    refusal = None
-    try: date = client._call("GET", "/models", dated, None, 15, None)
-    except APIStatusError as error: refusal, date = error, error.date
-    yield "fine" if there.tls else "-"
-    yield f"{time.time() - date:+.0f} s from the server's" if date else "-"
-    _client(args)  # fails where there is no key, or a malformed one
-    if refusal and refusal.status_code != 404: raise refusal
-    sent = {"jwt": "id.secret, sent as a signed token", "key": "sent as it is"}.get(client.auth)
-    yield (sent or "-") + "; no /models here: is the base URL right?" * bool(refusal)
-
-def _check(args: Any, out: _Writer) -> int:
-    """Say what stands between this machine and an answer, a line a point; it costs no tokens."""
-    code, points = 0, _points(_client(args, keyless=True).with_options(max_retries=0), args)
-    for name in POINTS:
-        try: text = next(points, "-")
-        except (GLMError, OSError, ImportError) as error:
-            text, code = f"FAILED: {error}", 3 if _exit_code(error) == 3 else 7
-        out.write(f"{name:10} {text}\n")
-    return code
-
-def _exit_code(error: BaseException, shown: str = "") -> int:
-    """The exit code of an error; shown: text of an answer was out before it."""
-    row = ERROR_CODES.get(getattr(error, "code", ""))
-    status = getattr(error, "status_code", None) or 0
-    if isinstance(error, FinishReasonError):
-        return 5 if error.finish_reason in ("sensitive", "content_filter") else 8
-    if isinstance(error, OSError): return 2 if error.filename else 1
-    if isinstance(error, GLMValueError): return 3 if status == 401 else 2
-    if shown: return 8
-    if row: return int(row.exit)
-    if isinstance(error, APIConnectionError) or status >= 500 or status == 408: return 7
-    return {401: 3, 402: 4, 403: 3, 429: 6}.get(status, 1)
-
-def _command(args: Any, out: _Writer, log: _Writer) -> int:
-    if args.env_file and not load_env(args.env_file):
-        raise GLMValueError(f"--env-file: {args.env_file} is not there, or holds no NAME=value")
-    if bool(args.batch) != bool(args.output) or (args.batch and args.words):
-        raise GLMValueError("--batch IN and -o OUT go together, and without a prompt")
-    if args.verbose:
-        import logging
-        logging.basicConfig(format="%(message)s", level=logging.DEBUG)
-    if args.help or args.version: out.write(HELP if args.help else f"glm.py {__version__}\n")
-    elif args.explain: out.write(explain(args.explain) + "\n")
-    elif args.check: return _check(args, out)
-    elif args.models:
-        for row in _client(args).models.list().data or (): out.write(f"{row.id}\n")
-    elif args.batch: return _batch(_client(args), args, log)
-    else:
-        with _ours(args.session) as file:
-            session = _Session(file, args.head)
-            if not (args.words or args.curl) and sys.stdin and sys.stdin.isatty():
-                _talk(_client(args), args, session, out, log)
-            elif args.curl: out.write(_curl(args, session.messages(_prompt(args))))
-            else: _answer(_client(args), args, session, _prompt(args), out, log)
+        reply = client.request("GET", "/models", reply="response")
+    except NotFoundError:
+        screen.note("glm.py: the path of the URL is wrong, or this server has no /models\n")
+        raise
+    line("answer", f"after {time.monotonic() - started:.2f} s")
+    if reply.headers.get("Date"):
+        date = email.utils.parsedate_to_datetime(reply.headers["Date"]).timestamp()
+        line("clock", f"{time.time() - date:+.0f} s from the server's")
+    try:
+        names = [str(model["id"]) for model in json.loads(reply.body.decode("utf-8"))["data"]]
+    except (ValueError, LookupError, TypeError):
+        raise APIResponseValidationError(
+            "GET /models: no list of models; is the path right?"
+        ) from None
+    if any(client.base_url.startswith(url) for url in BASE_URLS.values()):
+        return 0  # the official list has not all of the models
+    model = args.model or os.environ.get("GLM_MODEL") or (names[0] if len(names) == 1 else "")
+    if model not in names:
+        missing = f"there is no model {model!r}" if model else "name a model"
+        raise GLMValueError(f"{missing}; the server has: {', '.join(names) or 'none'}")
+    line("model", model)
     return 0
 
-def main(argv: "Optional[List[str]]" = None) -> int:
-    """Run the command line and return its exit code."""
-    argv = sys.argv[1:] if argv is None else argv
-    out, log, args = _Writer(sys.stdout, True), _Writer(sys.stderr), Record(json="--json" in argv)
+
+def to_proxy(text: Optional[str]) -> Union[str, bool, None]:
+    """The value of --proxy as an argument."""
+    return False if text == "off" else text
+
+
+def version() -> str:
+    """What tells a copy: the release, and the digest of the file that runs."""
+    with contextlib.suppress(OSError), open(__file__, "rb") as file:
+        return f"glm.py {__version__}, SHA-256 {hashlib.sha256(file.read()).hexdigest()}"
+    return f"glm.py {__version__}"  # in a zip
+
+
+def run(args: Any, screen: Screen) -> int:
+    """Do what the options ask for."""
+    if args.env_file and not load_env(args.env_file):
+        raise GLMValueError(f"--env-file: {args.env_file} is not there, or sets nothing")
+    if args.verbose:
+        logging.basicConfig(format="%(message)s", level=logging.DEBUG)
+    if args.help:
+        screen.answer(option_parser()[0].format_help())
+    elif args.version:
+        screen.answer(version() + "\n")
+    elif args.explain:
+        screen.answer("\n".join(map(explain, args.words or [None])) + "\n")
+    elif args.check:
+        return check_setup(args, screen)
+    elif args.models:
+        for model in make_client(args).models.list():
+            screen.answer(f"{model.id}\n")
+    else:
+        return converse(args, screen)
+    return 0
+
+
+def converse(args: Any, screen: Screen) -> int:
+    """One turn, or without a prompt on a terminal as many as are typed."""
+    session = Session(args.session, args.system)
+    if args.system and session.head != [{"role": "system", "content": args.system}]:
+        screen.note("glm.py: -s is passed over: the session began with another prompt\n")
+    client = make_client(args, max_retries=0)  # with_patience repeats
+    if not args.words and not args.wait and sys.stdin and sys.stdin.isatty():
+        return talk(client, args, session, screen)
+    question = to_question(args, read_prompt(args, screen))
+    take_turn(client, args, session, question, screen)
+    return 0
+
+
+def exit_code(error: BaseException) -> int:
+    """The exit code of an error."""
+    if isinstance(error, OSError):
+        return 2 if error.filename else 1
+    code: int = getattr(error, "exit_code", 1)
+    choices = getattr(getattr(error, "partial", None), "choices", None)
+    if choices and choices[0].message.content and not isinstance(error, FinishReasonError):
+        return 8  # text is out
+    return code
+
+
+def report(error: Exception, as_json: bool, screen: Screen) -> int:
+    """Write an error to stderr, as text or as a line of JSON, and return its exit code."""
+    text = str(error) or type(error).__name__
+    for argument, option in OPTION_NAMES:
+        text = text.replace(argument, option)
+    code = exit_code(error)
+    if as_json:
+        names = ("code", "retryable", "request_id", "retry_at", "partial")
+        facts = {name: getattr(error, name, None) for name in names}
+        facts.update(message=text, exit=code)
+        text = json.dumps({"error": facts}, ensure_ascii=False, default=str)
+    screen.note(text + "\n" if as_json else f"glm.py: {text}\n")
+    return code
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run the command line, and return its exit code."""
+    arguments = sys.argv[1:] if argv is None else argv
+    screen = Screen()
     try:
-        args = _parse(argv)
-        return _command(args, out, log)
-    except KeyboardInterrupt: return 130
-    except BrokenPipeError: return 141
+        return run(parse_arguments(arguments), screen)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        silence(screen.out)
+        return 141
     except Exception as error:
-        code, text = _exit_code(error, out.last), str(error) or type(error).__name__
-        if args.json:
-            facts = {name: getattr(error, name, None) for name
-                     in ("code", "retryable", "request_id", "retry_at", "partial")}
-            text = Record(error=dict(facts, message=text, exit=code)).model_dump_json(default=str)
-        log.write(text + "\n" if args.json else f"glm.py: {text}\n")
-        return code
+        if isinstance(error, OSError):  # stdout may be full
+            silence(screen.out)
+        return report(error, "--json" in arguments, screen)
+
 
 if __name__ == "__main__":
     raise SystemExit(main())
