@@ -1634,12 +1634,12 @@ def normalize_choices(body: Any, part: str) -> None:
     for choice in choices:
         if choice.get("finish_reason") in ("null", ""):
             choice["finish_reason"] = None
-        if part == "delta":
-            choice["delta"] = choice.get("delta") or choice.get("message") or Record()
+        if part == "delta" and not choice.get("delta"):
+            choice["delta"] = choice.get("message") or Record()
         if not isinstance(choice.get(part), dict):
             raise ValueError(part)
         if part == "message":
-            for call in choice.message.tool_calls or ():
+            for call in choice["message"].get("tool_calls") or ():
                 function: Any = call.function or Record()
                 function["arguments"] = arguments_text(function.arguments) or "{}"
 
@@ -1671,47 +1671,52 @@ def check_whole(completion: Completion, proved: bool) -> None:
 
 
 class Answer:
-    """The completion that the chunks of a stream make; it grows with each."""
+    """The completion that the chunks of a stream make, as far as they came."""
 
     def __init__(self, several: bool) -> None:
         self.several = several  # more than one choice was asked for
         self.done = False  # [DONE] came
-        self.completion = Completion(object="chat.completion", choices=[])
+        self._head = Record()
+        self._choices: Dict[int, Any] = {}
+        self._texts: Dict[Tuple[int, str], List[str]] = collections.defaultdict(list)
         self._latest: Dict[Tuple[int, Any], Any] = {}  # tool calls by (choice, index)
 
     @property
     def proved(self) -> bool:
         """Whether the end came: [DONE], or a finish_reason of every choice."""
-        ends = [choice.finish_reason for choice in self.completion.choices]
+        ends = [choice.finish_reason for choice in self._choices.values()]
         return self.done or (bool(ends) and all(ends))
+
+    @property
+    def completion(self) -> Completion:
+        """The answer in the form of a reply that is not streamed."""
+        for (index, name), pieces in self._texts.items():
+            self._choices[index].message[name] = "".join(pieces)
+        choices = list(self._choices.values())
+        return Completion(self._head, object="chat.completion", choices=choices)
 
     def add(self, chunk: Chunk) -> None:
         """Add what a chunk brings."""
         for name, value in chunk.items():
-            if value is not None and name not in ("choices", "object"):
-                self.completion[name] = value
-        for part in chunk.choices or ():
+            if value is not None:
+                self._head[name] = value
+        for part in chunk.get("choices") or ():
             # Some servers count the chunks in `index`, or begin with 1:
             # https://github.com/huggingface/text-generation-inference/issues/1648
-            part["index"] = (part.index or 0) if self.several else 0
-            choice = self.choice(part.index)
-            choice["finish_reason"] = part.finish_reason or choice.finish_reason
-            for name in ("content", "reasoning_content"):
-                text = getattr(part.delta, name)
+            index = (part.get("index") or 0) if self.several else 0
+            part["index"] = index
+            if index not in self._choices:
+                message = Record(role="assistant", content="")
+                self._choices[index] = Record(index=index, finish_reason=None, message=message)
+            choice = self._choices[index]
+            choice["finish_reason"] = part.get("finish_reason") or choice["finish_reason"]
+            delta = part["delta"]
+            texts = {"content": delta.get("content"), "reasoning_content": delta.reasoning_content}
+            for name, text in texts.items():
                 if text and isinstance(text, str):  # agents send objects
-                    choice.message[name] = (choice.message.get(name) or "") + text
-            for fragment in part.delta.tool_calls or ():
+                    self._texts[index, name].append(text)
+            for fragment in delta.get("tool_calls") or ():
                 self.add_fragment(choice, fragment)
-
-    def choice(self, index: int) -> Any:
-        """The choice with this index, perhaps a new one."""
-        choices: List[Any] = self.completion.choices
-        for choice in choices:
-            if choice.index == index:
-                return choice
-        message = Record(role="assistant", content="")
-        choices.append(Record(index=index, finish_reason=None, message=message))
-        return choices[-1]
 
     def add_fragment(self, choice: Any, fragment: Any) -> None:
         """Add a part of a tool call; arguments are {} until text of them comes."""
@@ -1769,7 +1774,8 @@ def read_chunks(reply: Reply, answer: Answer) -> "Generator[Chunk, None, None]":
             collections.deque(blocks, maxlen=0)
     except GLMError as error:
         if not answer.proved:
-            error.partial = answer.completion if answer.completion.choices else None
+            completion = answer.completion
+            error.partial = completion if completion.choices else None
             raise
     finally:
         reply.close()
@@ -1785,10 +1791,9 @@ class Stream:
     """
 
     def __init__(self, reply: Reply, several: bool = False) -> None:
-        answer = Answer(several)
-        self.completion = answer.completion
         self._call = reply.call
-        self._chunks = read_chunks(reply, answer)
+        self._answer = Answer(several)
+        self._chunks = read_chunks(reply, self._answer)
         self._closed = False
         self._failure: Optional[GLMError] = None
         self._first: Optional[Chunk] = next(self._chunks, None)
@@ -1797,6 +1802,11 @@ class Stream:
         except GLMError:
             self._chunks.close()
             raise
+
+    @property
+    def completion(self) -> Completion:
+        """The answer so far, in the form of a reply that is not streamed."""
+        return self._answer.completion
 
     def __iter__(self) -> "Stream":
         return self

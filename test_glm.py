@@ -111,16 +111,26 @@ def decode_token(token, secret):
     return json.loads(base64.urlsafe_b64decode(text.split(".")[1] + "==").decode())
 
 
+def event_chunk(head, delta, finish=None, **more):
+    """One event of a chat stream in an HTTP chunk of its own."""
+    choice = {"index": 0, "delta": dict({"role": "assistant"}, **delta)}
+    if finish:
+        choice["finish_reason"] = finish
+    data = events(dict(head, choices=[choice], **more))
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
 class Service:
     """A GLM service on loopback: scripted replies first, then what a real one might say.
 
     A scripted reply is bytes, or a list of bytes, numbers (seconds to wait), CLOSE and RESET.
     """
 
-    def __init__(self, context=None, port=0, clock=0.0):
+    def __init__(self, context=None, port=0, clock=0.0, pace=0.0):
         self.context, self.clock = context, clock
+        self.pace = pace  # seconds between the lines of a long answer; with it, thinking takes 2
         self.replies, self.requests, self.connections, self.gate = deque(), [], 0, threading.Event()
-        self.files, self.tasks = {}, {}
+        self.files, self.tasks, self.batches = {}, {}, {}
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", port))
@@ -252,59 +262,61 @@ class Service:
             )
         return reply({"status": 404, "error": "Not Found", "path": seen.path}, 404)
 
-    def chat(self, body):
+    def completion(self, body):
+        """The reply to a chat request: it repeats, calls the first tool, or tells a long story."""
         last = body["messages"][-1]
         text = last["content"]
         if isinstance(text, list):
             text = " ".join(part.get("text", "(" + part["type"] + ")") for part in text)
-        if not any(message.get("role") in ("user", "tool") for message in body["messages"]):
-            return failure(1214, 400, "messages 参数非法")
         message = {"role": "assistant", "content": "You said: " + str(text)}
-        wish = body.get("thinking") or {}, body.get("chat_template_kwargs") or {}
-        if wish[0].get("type") == "enabled" or wish[1].get("enable_thinking"):
+        if str(text).startswith("long"):
+            lines = ["This is line {} of 200.".format(number) for number in range(1, 201)]
+            message["content"] = "\n".join(lines)
+        thinking = body.get("thinking") or {}
+        template = body.get("chat_template_kwargs") or {}
+        if thinking.get("type") == "enabled" or template.get("enable_thinking"):
             message["reasoning_content"] = "They said something."
-        tools = [tool for tool in body.get("tools") or [] if tool["type"] == "function"]
         finish = "stop"
+        tools = [tool for tool in body.get("tools") or [] if tool["type"] == "function"]
         if tools and last["role"] != "tool":
-            call = {"name": tools[0]["function"]["name"], "arguments": '{"location": "北京"}'}
-            call = {"id": "call_1", "type": "function", "index": 0, "function": call}
-            message, finish = (
-                {"role": "assistant", "content": None, "tool_calls": [call]},
-                "tool_calls",
-            )
+            function = {"name": tools[0]["function"]["name"], "arguments": '{"location": "北京"}'}
+            call = {"id": "call_1", "type": "function", "index": 0, "function": function}
+            message = {"role": "assistant", "content": None, "tool_calls": [call]}
+            finish = "tool_calls"
         words = len(str(text).split())
-        usage = {
-            "prompt_tokens": words,
-            "completion_tokens": words + 2,
-            "total_tokens": 2 * words + 2,
-        }
-        ident = {
+        usage = {"prompt_tokens": words, "completion_tokens": words + 2}
+        return {
             "id": "20261121",
             "created": int(time.time()),
             "model": body["model"],
             "request_id": "r1",
+            "choices": [{"index": 0, "finish_reason": finish, "message": message}],
+            "usage": dict(usage, total_tokens=2 * words + 2),
         }
+
+    def chat(self, body):
+        if not any(message.get("role") in ("user", "tool") for message in body["messages"]):
+            return failure(1214, 400, "messages 参数非法")
+        whole = self.completion(body)
+        message = whole["choices"][0]["message"]
+        thinks = [2.0] if self.pace and message.get("reasoning_content") else []
         if not body.get("stream"):
-            choice = {"index": 0, "finish_reason": finish, "message": message}
-            return reply(dict(ident, choices=[choice], usage=usage))
-        pieces = (
-            [{"reasoning_content": message["reasoning_content"]}]
-            if message.get("reasoning_content")
-            else []
-        )
-        pieces += [{"tool_calls": message["tool_calls"]}] if message.get("tool_calls") else []
-        content = message["content"] or ""
-        pieces += [{"content": content[i : i + 4]} for i in range(0, len(content), 4)]
-        rows = [
-            dict(ident, choices=[{"index": 0, "delta": dict({"role": "assistant"}, **p)}])
-            for p in pieces
-        ]
-        ending = {
-            "index": 0,
-            "finish_reason": finish,
-            "delta": {"role": "assistant", "content": ""},
-        }
-        return stream(events(*rows, dict(ident, choices=[ending], usage=usage), "[DONE]"))
+            return [*thinks, reply(whole)]
+        content = message.pop("content") or ""
+        size = 4 if len(content) < 1000 else 24
+        texts = [content[at : at + size] for at in range(0, len(content), size)]
+        head = {name: value for name, value in whole.items() if name not in ("choices", "usage")}
+        parts = [stream(b"", end=b"")]
+        for name in ("reasoning_content", "tool_calls"):
+            if message.get(name):
+                parts += [event_chunk(head, {name: message[name]}), *thinks]
+        for text in texts:
+            parts += [event_chunk(head, {"content": text}), *[self.pace] * (size > 4)]
+        finish = whole["choices"][0]["finish_reason"]
+        parts.append(event_chunk(head, {"content": ""}, finish, usage=whole["usage"]))
+        done = events("[DONE]")
+        parts.append(b"%x\r\n%s\r\n0\r\n\r\n" % (len(done), done))
+        return parts if self.pace else b"".join(part for part in parts if part)
 
     def get_models(self, rest, body):
         if rest:
@@ -392,22 +404,27 @@ class Service:
 
     def post_batches(self, rest, body):
         name, _, action = rest.partition("/")
-        return reply(
-            dict(
-                body,
-                id=name or "batch-1",
-                object="batch",
-                status="cancelling" if action else "validating",
-            )
-        )
+        if action:
+            return reply(dict(self.batches.get(name, {"id": name}), status="cancelling"))
+        name = "batch-%d" % (len(self.batches) + 1)
+        batch = dict(body, id=name, object="batch", status="validating")
+        rows = self.files.get(body["input_file_id"], ("", b""))[1].splitlines()
+        results = b"".join(self.batch_row(json.loads(row.decode("utf-8"))) for row in rows)
+        output = "file-%d" % (len(self.files) + 1)
+        self.files[output] = ("results.jsonl", results)
+        counts = {"total": len(rows), "completed": len(rows), "failed": 0}
+        more = {"status": "completed", "output_file_id": output, "request_counts": counts}
+        self.batches[name] = dict(batch, **more)
+        return reply(batch)
+
+    def batch_row(self, row):
+        response = {"status_code": 200, "body": self.completion(row["body"])}
+        result = {"id": "1", "custom_id": row["custom_id"], "response": response}
+        return json.dumps(result, ensure_ascii=False).encode("utf-8") + b"\n"
 
     def get_batches(self, rest, body):
-        batch = {
-            "id": rest or "batch-1",
-            "object": "batch",
-            "status": "completed",
-            "output_file_id": "file-1",
-        }
+        batch = {"id": rest or "batch-1", "object": "batch", "status": "completed"}
+        batch = self.batches.get(rest, dict(batch, output_file_id="file-1"))
         return reply(batch if rest else {"object": "list", "data": [batch], "has_more": False})
 
     def post_web_search(self, rest, body):
@@ -469,18 +486,28 @@ def parse_form(seen):
     return parts
 
 
-def main(argv):
+def serve():
+    """Run the stand-in until it is killed, and tell a shell how to use and to end it."""
     try:
-        service = Service(port=8000 if argv == ["--serve"] else 0)
-    except OSError:  # port 8000 is taken
-        service = Service()
+        service = Service(port=8000, pace=0.03)
+    except OSError:  # the port is taken
+        service = Service(pace=0.03)
+    print("export GLM_BASE_URL=" + service.url)
+    print("export GLM_API_KEY=" + KEY)
+    print("# A stand-in, no model. It ends with: kill {}".format(os.getpid()), flush=True)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)  # so that eval "$(python3 test_glm.py --serve &)" has all there is
+    try:
+        service.gate.wait()
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+def main(argv):
     if argv == ["--serve"]:
-        print("A stand-in for the GLM service (no model behind it) at", service.url)
-        print("export GLM_BASE_URL={} GLM_API_KEY={}".format(service.url, KEY))
-        try:
-            return service.gate.wait() and 0
-        except KeyboardInterrupt:
-            return 130
+        return serve()
+    service = Service(pace=0.03)
     print("[stand-in service on loopback: no model answers, it repeats]", file=sys.stderr)
     os.environ.update(GLM_API_KEY=KEY, GLM_BASE_URL=service.url, GLM_AUTH="jwt")
     os.environ.setdefault("GLM_MODEL", "glm-stand-in")
@@ -4679,17 +4706,60 @@ def test_the_readme_says_what_the_file_says(service):
         assert hasattr(glm, name) or name == "ValueError", name
 
 
-def test_the_stand_in_answers_any_client(service):
+@pytest.mark.skipif(sys.platform == "win32", reason="no sh")
+def test_the_stand_in_keeps_running_for_a_shell():
+    python = shlex.quote(sys.executable)
+    script = (
+        'text="$({0} test_glm.py --serve &)"; eval "$text"; echo "$text"; {0} -m glm -m x Hello'
+    )
+    start = time.monotonic()
+    out = subprocess.check_output(
+        ["sh", "-c", script.format(python)], cwd=HERE, env=environment(), timeout=20
+    )
+    assert time.monotonic() - start < 10
+    *_, kill, answer = out.decode().splitlines()
+    assert answer == "You said: Hello"
+    url = re.search("export GLM_BASE_URL=(.*)", out.decode()).group(1)
+    key = re.search("export GLM_API_KEY=(.*)", out.decode()).group(1)
+    try:
+        look_at_the_stand_in(glm.GLM(key, url))
+    finally:
+        os.kill(int(kill.split()[-1]), signal.SIGTERM)
     process = subprocess.Popen(
         [sys.executable, "test_glm.py", "--serve"],
         cwd=HERE,
         stdout=subprocess.PIPE,
-        env=environment(PYTHONUNBUFFERED="1"),
+        env=environment(),
     )
-    try:
-        url = process.stdout.readline().decode().split()[-1]
-        assert glm.GLM(KEY, url).ask("Hi") == "You said: Hi"
-    finally:
-        process.kill()
-        process.stdout.close()
-        process.wait()
+    lines = process.stdout.read().decode().splitlines()  # to its end: it lets go of stdout
+    process.stdout.close()
+    assert len(lines) == 3 and lines[2].endswith("kill %d" % process.pid)
+    process.terminate()
+    assert process.wait(5) == -signal.SIGTERM
+
+
+def look_at_the_stand_in(client):
+    start = time.monotonic()
+    assert (
+        client.ask("Hi", thinking=True, model="m") == "You said: Hi"
+        and time.monotonic() - start > 1.9
+    )
+    pieces = client.stream("long story", model="m")
+    start = time.monotonic()
+    assert "line 1" in next(pieces) + next(pieces) and time.monotonic() - start < 1
+    pieces.close()
+    row = {
+        "custom_id": "row-1",
+        "method": "POST",
+        "url": "/v4/chat/completions",
+        "body": {"model": "m", "messages": MESSAGES},
+    }
+    file = client.files.create(file=("in.jsonl", json.dumps(row).encode()), purpose="batch")
+    batch = client.batches.retrieve(
+        client.batches.create(input_file_id=file.id, endpoint="/v4/chat/completions").id
+    )
+    (result,) = map(json.loads, client.files.content(batch.output_file_id).text.splitlines())
+    assert (
+        result["custom_id"] == "row-1"
+        and result["response"]["body"]["choices"][0]["message"]["content"] == "You said: Hi"
+    )
