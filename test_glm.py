@@ -3931,20 +3931,31 @@ EXITS = [  # reply or None, words, environment, exit code, words on stderr
 @pytest.mark.parametrize("answer, words, variables, code, text", EXITS)
 def test_exit_codes(service, answer, words, variables, code, text):
     if answer:
-        service.replies.append(answer)
+        service.replies.extend([answer] * 2)
     done = run(service, *words, **variables)
-    assert (
-        done.code == code
-        and text in done.err.decode()
-        and done.out == (b"cut\n" if code == 0 else b"")
-    )
+    assert done.code == code and text in done.err.decode()
+    assert done.out == (b"cut\n" if code == 0 else b"")
+    if answer:  # and the same with --json
+        done = run(service, *words, "--json", **variables)
+        assert done.code == code and done.err.count(b"\n") == 1
+        assert code == 0 or json.loads(done.err.decode())["error"]["exit"] == code
 
 
 @pytest.mark.parametrize("name", sorted(CUTS))
 def test_a_cut_answer_is_exit_8_with_its_text(service, name):
-    service.replies.append(CUTS[name])
+    service.replies.extend([CUTS[name]] * 2)
     done = run(service, "Hi")
     assert (done.code, done.out) == (8, b"hello wor\n") and done.err.startswith(b"glm.py: ")
+    done = run(service, "Hi", "--json")
+    error = json.loads(done.err.decode())["error"]
+    assert done.code == error["exit"] == 8 and done.out == b""
+    assert error["partial"]["choices"][0]["message"]["content"] == "hello wor"
+
+
+def test_a_timeout_in_an_answer_is_exit_8(service):
+    service.replies.extend([[stream(PART, end=b""), 60]] * 2)
+    for words in ([], ["--json"]):
+        assert run(service, "Hi", "--timeout", "0.3", *words).code == 8
 
 
 def test_errors_as_json(service):
@@ -3965,6 +3976,126 @@ def test_errors_as_json(service):
     assert (
         error["partial"]["choices"][0]["message"]["content"] == "hello wor"
         and error["retryable"] is True
+    )
+
+
+MESSAGES_NAME_OPTIONS = [  # words, environment, what stderr says and what not
+    (["Hi"], {"GLM_BASE_URL": "zai", "GLM_API_KEY": None}, "--key-file", "api_key="),
+    (
+        ["Hi"],
+        {"GLM_BASE_URL": "zai", "GLM_API_KEY": None},
+        "https://z.ai/manage-apikey",
+        "api_key=",
+    ),
+    (
+        ["Hi", "--base-url", "https://h.test/v1", "--proxy", "socks5://x"],
+        {},
+        "--proxy off",
+        "proxy=False",
+    ),
+    (["Hi", "--ca-file", "no/such", "--base-url", "https://x"], {}, "--ca-file names", "ca_file"),
+    (["Hi"], {"GLM_MODEL": None, "several": True}, "-m or GLM_MODEL", "model="),
+    (["Hi", "--base-url", "nonsense"], {}, "--base-url:", "base_url:"),
+]
+
+
+@pytest.mark.parametrize("words, variables, said, unsaid", MESSAGES_NAME_OPTIONS)
+def test_messages_name_options(service, words, variables, said, unsaid):
+    if variables.pop("several", None):
+        service.replies.append(page("a", "b"))
+    err = run(service, *words, **variables).err.decode()
+    assert said in err and unsaid not in err
+
+
+def test_a_certificate_error_names_the_option(service, secure):
+    err = run(service, "Hi", "--base-url", secure.url).err.decode()
+    assert "--ca-file" in err and "ca_file" not in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--key", "sk-hush", "Hi"], ["--key=sk-hush", "Hi"], ["-ksk-hush"], ["--api-key", "sk-hush"]],
+)
+def test_a_key_as_an_option_is_refused_and_not_shown(service, words):
+    done = run(service, *words)
+    assert done.code == 2 and b"there is no option -" in done.err and b"hush" not in done.err
+    assert not service.requests
+
+
+OPTION_FORMS = [  # words, the fields that come of them
+    (["-mbig", "Hi"], {"model": "big"}),
+    (["-m", "big", "Hi"], {"model": "big"}),
+    (["--model=big", "Hi"], {"model": "big"}),
+    (["Hi", "-t=0.5"], {"temperature": 0.5}),
+    (["-s", "-thorough please", "Hi"], {}),
+    (["Hi", "-P", "stop=-5"], {"stop": -5}),
+    (["--no-think", "--think", "Hi"], {"chat_template_kwargs": {"enable_thinking": True}}),
+]
+
+
+@pytest.mark.parametrize("words, fields", OPTION_FORMS)
+def test_options_in_every_form(service, words, fields):
+    assert run(service, *words).code == 0
+    body = sent(service)
+    assert dict(body, **fields) == body and body["messages"][-1]["content"] == "Hi"
+    if "-s" in words:
+        assert body["messages"][0] == {"role": "system", "content": "-thorough please"}
+
+
+@pytest.fixture(scope="session", params=["GB18030", "GBK"])
+def chinese_locale(request, tmp_path_factory):
+    """(variables of a locale that is not UTF-8, its encoding); made here, as few machines have it."""
+    folder = str(tmp_path_factory.mktemp("locale"))
+    if not shutil.which("localedef"):
+        pytest.skip("no localedef: the locale cannot be made")
+    name = "zh_CN." + request.param
+    words = ["localedef", "-c", "-i", "zh_CN", "-f", request.param, os.path.join(folder, name)]
+    subprocess.call(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    if not os.path.exists(os.path.join(folder, name)):
+        pytest.skip("localedef has no " + name)
+    return {"LOCPATH": folder, "LC_ALL": name}, request.param
+
+
+def test_words_and_pipes_in_the_locales_encoding(service, chinese_locale, tmp_path):
+    variables, encoding = chinese_locale
+    path = os.path.join(os.fsencode(str(tmp_path)), "图.gif".encode(encoding))
+    with open(path, "wb") as file:
+        file.write(b"GIF89a")
+    words = command() + ["你好，世界".encode(encoding), b"-s", "简短".encode(encoding), b"-i", path]
+    done = subprocess.run(
+        words,
+        env=environment(service, **variables),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+    )
+    assert done.stdout.decode("utf-8") == "You said: (image_url) 你好，世界\n"
+    assert sent(service)["messages"][0]["content"] == "简短"
+    done = subprocess.run(
+        command("-"),
+        env=environment(service, **variables),
+        input="管道".encode(encoding),
+        stdout=subprocess.PIPE,
+    )
+    assert done.stdout.decode("utf-8") == "You said: 管道\n"
+
+
+def test_chinese_file_names_without_a_locale(service, tmp_path):
+    (tmp_path / local("图片.gif")).write_bytes(b"GIF89a")
+    (tmp_path / local("密钥")).write_bytes(KEY.encode())
+    folder = str(tmp_path) + "/"
+    words = [
+        "看",
+        "-i",
+        folder + "图片.gif",
+        "--session",
+        folder + "会话",
+        "--key-file",
+        folder + "密钥",
+    ]
+    done = run(service, *words, LC_ALL="C", LANG="C", GLM_API_KEY=None)
+    assert (
+        done.out.decode("utf-8") == "You said: (image_url) 看\n"
+        and (tmp_path / local("会话")).exists()
     )
 
 
@@ -3997,14 +4128,16 @@ def test_half_an_emoji_is_shown_as_such(service):
 def test_a_terminal_gets_no_escape_sequences(service):
     import pty
 
-    service.replies.append(stream(events(chunk("a\x1b[31mb\x9bc\x07\td\n", "stop"), "[DONE]")))
+    service.replies.append(
+        stream(events(chunk("a\x1b[31mb\x9bc\x07\td\u202ee\n", "stop"), "[DONE]"))
+    )
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         command("Hi"), stdin=subprocess.DEVNULL, stdout=theirs, env=environment(service)
     )
     os.close(theirs)
     assert process.wait(20) == 0
-    assert os.read(ours, 999) == b"a\\x1b[31mb\\x9bc\\x07\td\r\n"
+    assert os.read(ours, 999) == b"a\\x1b[31mb\\x9bc\\x07\td\\u202ee\r\n"
     os.close(ours)
 
 
@@ -4165,6 +4298,86 @@ def test_a_pipe_that_does_not_block(service):
     assert run(service, "Review:", stdin=ours).out == b"You said: Review:\n\npart one part two\n"
     writer.join()
     os.close(ours)
+
+
+@needs_terminal
+def test_a_terminal_shows_that_something_goes_on(service):
+    slow = [stream(b"", end=b""), 0.4, stream(events(*ANSWER)).partition(b"\r\n\r\n")[2]]
+    service.replies.extend([failure(1302, 429, retry_after=1), slow])
+    terminal = Terminal(service, "Hi")
+    terminal.expect("thinking ...")
+    terminal.expect("waiting 1 s: 1302")
+    shown = terminal.expect("Hello\r\n")
+    assert "thinking ..." in shown and shown.endswith("\r" + " " * 12 + "\rHello\r\n")
+    assert terminal.close() == 0
+    service.replies.append(failure(1302, 429, retry_after=0))
+    assert run(service, "Hi") == (0, b"You said: Hi\n", b"")  # no terminal, no hints
+
+
+@needs_terminal
+@pytest.mark.parametrize("word", ["/exit", "/quit", "/bye", "exit", "quit"])
+def test_words_that_end_a_conversation(service, word):
+    terminal = Terminal(service)
+    terminal.expect("> ")
+    terminal.send(word + "\n")
+    assert terminal.close() == 0 and not service.requests
+
+
+@needs_terminal
+def test_several_lines_make_one_turn(service):
+    terminal = Terminal(service)
+    for typed, prompt in (
+        ("one\\\ntwo\n", "one\ntwo"),
+        ('"""one\n\nthree"""\n', "one\n\nthree"),
+        ('"""\na\nb\n"""\n', "a\nb"),
+    ):
+        terminal.expect("> ")
+        terminal.send(typed)
+        terminal.expect("You said:")
+        assert sent(service)["messages"][-1]["content"] == prompt
+    terminal.expect("> ")
+    terminal.send("/etc/passwd is what?\n")  # no command
+    terminal.expect("You said: /etc/passwd")
+    terminal.expect("> ")
+    terminal.send("\x04")
+    assert terminal.close() == 0
+
+
+@needs_terminal
+def test_clear_empties_the_session_at_once(service, tmp_path):
+    path = tmp_path / "talk"
+    terminal = Terminal(service, "-s", "be kind", "--session", str(path))
+    terminal.expect("> ")
+    terminal.send("one\n")
+    terminal.expect("You said: one")
+    terminal.expect("> ")
+    assert len(path.read_bytes().splitlines()) == 3
+    terminal.send("/clear\n")
+    terminal.expect("Forgotten")
+    terminal.expect("> ")
+    assert path.read_bytes() == b""
+    terminal.send("two\n")
+    terminal.expect("You said: two")
+    terminal.expect("> ")
+    terminal.send("/exit\n")
+    assert terminal.close() == 0
+    assert [json.loads(line)["content"] for line in path.read_text().splitlines()] == [
+        "be kind",
+        "two",
+        "You said: two",
+    ]
+
+
+@needs_terminal
+@pytest.mark.parametrize("encoding", ["gbk", "cp1252"])
+def test_a_console_has_its_code_page(service, encoding):
+    terminal = Terminal(service, "Hi", PYTHONIOENCODING=encoding)
+    service.replies.append(stream(events(chunk("a中é\u202e😀", "stop"), "[DONE]")))
+    expected = "a中é\\u202e😀\r\n".encode(encoding, "replace")
+    end, seen = time.monotonic() + 20, b""
+    while expected not in seen and time.monotonic() < end:
+        seen += os.read(terminal.fd, 999)
+    assert expected in seen and terminal.close() == 0
 
 
 @needs_terminal
@@ -4561,6 +4774,28 @@ def test_copies_live_side_by_side(service, tmp_path):
     subprocess.check_call([sys.executable, "-I", "-S", "-W", "error", "-c", code] + words)
     out = subprocess.check_output([sys.executable, "-m", "renamed", "--version"], cwd=str(tmp_path))
     assert out.decode().startswith("glm.py %s, SHA-256 " % glm.__version__)
+
+
+@pytest.mark.parametrize("banner", ["Command line"])
+def test_what_stands_below_a_banner_can_be_cut_off(service, tmp_path, banner):
+    above, below = re.split("(?m)^# -- {} -+$".format(banner), SOURCE)
+    (tmp_path / "cut.py").write_text(above, encoding="utf-8")
+    code = """if 1:
+        import sys; sys.path.insert(0, sys.argv[1])
+        import cut
+        from cut import *
+        client = GLM(sys.argv[3], sys.argv[2])
+        assert client.ask("Hi", model="m") == "You said: Hi" == "".join(client.stream("Hi", model="m"))
+        assert not hasattr(cut, "main") and "main" not in cut.__all__
+    """
+    words = [sys.executable, "-W", "error", "-c", code, str(tmp_path), service.url, KEY]
+    subprocess.check_call(words)
+    assert "main" in glm.__all__ and all(hasattr(glm, name) for name in glm.__all__)
+    order = [
+        SOURCE.index(name, SOURCE.index("# -- Constants"))
+        for name in ("class GLMError", "def retry", "class Record", "class GLM:")
+    ]
+    assert order == sorted(order)
 
 
 def test_without_ssl_plain_http_works(service):
