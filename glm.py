@@ -2088,24 +2088,15 @@ class Requests:
     ) -> Any:
         """The way of every call: one encoding, one deadline, and attempts by `retry`."""
         read = reader(reply, body)
-        if not re.fullmatch("[A-Z]+ /[!-~]*", f"{method} {path}"):
-            raise GLMValueError('request: the method is like "GET", the path like "/files"')
-        headers = {**self.headers, **to_headers(extra_headers, "extra_headers")}
-        pairs = without_none(as_dict(query, "query"))
-        if pairs:
-            path += ("&" if "?" in path else "?") + urllib.parse.urlencode(pairs, doseq=True)
-        if files:
-            body, content_type = multipart(as_dict(body, "body"), as_dict(files, "files"))
-            headers["Content-type"] = content_type
-        elif body is not None:
-            headers.setdefault("Content-type", "application/json")
-            body = body if isinstance(body, bytes) else to_json(body)
-        url = self.base_url + path
+        url = self.url(method, path, query)
+        data, content_type = encode_body(body, files)
+        extra = to_headers(extra_headers, "extra_headers")
+        headers = {**self.headers, **content_type, **extra}
         call = Call(self.timeout if timeout is None else to_timeout(timeout), f"{method} {url}")
         call.secrets += [self.key, self.key.rpartition(".")[2]]
 
         def attempt() -> Any:
-            request = Request(url, body, method=method)
+            request = Request(url, data, method=method)
             request.call = call
             request.unredirected_hdrs = dict(headers)  # no other host sees them
             return self.send(request, read)
@@ -2124,6 +2115,14 @@ class Requests:
             deadline=call.end,
             sleep=call.sleep,
         )
+
+    def url(self, method: str, path: str, query: Any) -> str:
+        """The URL of a request."""
+        if not re.fullmatch("[A-Z]+ /[!-~]*", f"{method} {path}"):
+            raise GLMValueError('request: the method is like "GET", the path like "/files"')
+        fields = urllib.parse.urlencode(without_none(as_dict(query, "query")), doseq=True)
+        mark = "&" if "?" in path else "?"
+        return self.base_url + path + (mark + fields if fields else "")
 
     def send(self, request: Request, read: Callable[[Reply], Any]) -> Any:
         """Sign and send a request, and read its reply; whatever is not a 2xx raises."""
@@ -2185,6 +2184,17 @@ class Requests:
         elif status == 404:
             hints.append("is the base_url right? Most end in /v1")
         return hints
+
+
+def encode_body(body: Any, files: Any) -> Tuple[Optional[bytes], Dict[str, str]]:
+    """The body of a request as it is sent, and the header for its type."""
+    if files:
+        data, content_type = multipart(as_dict(body, "body"), as_dict(files, "files"))
+        return data, {"Content-type": content_type}
+    if body is None:
+        return None, {}
+    data = body if isinstance(body, bytes) else to_json(body)
+    return data, {"Content-type": "application/json"}
 
 
 def log_attempt(call: Call, status: Optional[int], outcome: Any, started: float) -> None:
@@ -2931,8 +2941,58 @@ OPTION_NAMES = (  # how the library's messages name an argument, and the option 
 )
 
 
-def option_parser() -> Tuple[Any, Dict[str, bool]]:
-    """A parser of the options, and by the name of each whether it takes a value."""
+def to_limits(text: str) -> Timeout:
+    """The value of --timeout."""
+    import argparse
+
+    name, _, seconds = text.rpartition("=")
+    if name not in ("", "total") or not re.fullmatch(r"[0-9]*\.?[0-9]+", seconds):
+        raise argparse.ArgumentTypeError(f"{text} is not SECONDS or total=SECONDS")
+    value = float(seconds)
+    return Timeout(total=value) if name else Timeout(min(8.0, value), value)
+
+
+OPTIONS: Tuple[Tuple[str, Dict[str, Any]], ...] = (  # names, and what argparse takes
+    ("-m --model", {"metavar": "NAME", "help": "else GLM_MODEL, else one that costs nothing"}),
+    ("-s --system", {"metavar": "TEXT", "help": "system prompt"}),
+    ("-t --temperature", {"metavar": "X", "type": float, "help": "sampling temperature"}),
+    ("--max-tokens", {"metavar": "N", "type": int, "help": "limit, thinking included"}),
+    ("-i --image", {"metavar": "FILE|URL|-", "action": "append", "help": "show an image"}),
+    ("-P --param", {"metavar": "KEY=JSON", "action": "append", "help": "any other field"}),
+    ("--think", {"action": "store_true", "default": None, "help": "think before the answer"}),
+    ("--no-think", {"dest": "think", "action": "store_false", "help": "do not think"}),
+    ("--effort", {"metavar": "LEVEL", "help": "reasoning_effort: low, high, max"}),
+    ("--show-thinking", {"action": "store_true", "help": "thoughts to stderr"}),
+    ("--no-stream", {"action": "store_true", "help": "the answer in one piece"}),
+    ("--json", {"action": "store_true", "help": "the reply as JSON; errors as a line of it"}),
+    ("--usage", {"action": "store_true", "help": "numbers of tokens to stderr"}),
+    ("-v --verbose", {"action": "store_true", "help": "requests to stderr"}),
+    ("--base-url", {"metavar": "URL", "help": "a URL, or " + ", ".join(BASE_URLS)}),
+    ("--auth", {"metavar": "jwt|key", "help": "send a signed token, or the key itself"}),
+    ("--key-file", {"metavar": "FILE", "help": "read the key from a file"}),
+    ("--env-file", {"metavar": "FILE", "help": "read variables from a .env file"}),
+    (
+        "--timeout",
+        {
+            "metavar": "SECONDS",
+            "type": to_limits,
+            "default": TIMEOUT,
+            "help": "longest silence; total=SECONDS: the whole call",
+        },
+    ),
+    ("--ca-file", {"metavar": "FILE", "help": "trust the certificates in it too"}),
+    ("--proxy", {"metavar": "URL|off", "help": "in place of the environment's"}),
+    ("--session", {"metavar": "FILE", "help": "keep the conversation, and go on with it"}),
+    ("--models", {"action": "store_true", "help": "list the models of the server"}),
+    ("--check", {"action": "store_true", "help": "say what stands before an answer"}),
+    ("--explain", {"action": "store_true", "help": "say what the error code given means"}),
+    ("--version", {"action": "store_true", "help": "version, and SHA-256 of this file"}),
+    ("-h --help", {"action": "store_true", "help": "this"}),
+)
+
+
+def option_parser() -> Any:
+    """An argparse parser of the OPTIONS."""
     import argparse
 
     class Parser(argparse.ArgumentParser):
@@ -2950,51 +3010,18 @@ def option_parser() -> Tuple[Any, Dict[str, bool]]:
         ),
     )
     group = parser.add_argument_group("options")
-    known: Dict[str, bool] = {}
-
-    def add(*names: str, **settings: Any) -> None:
-        action = group.add_argument(*names, **settings)
-        known.update(dict.fromkeys(names, action.nargs != 0))
-
-    add("-m", "--model", metavar="NAME", help="else GLM_MODEL, else one that costs nothing")
-    add("-s", "--system", metavar="TEXT", help="system prompt")
-    add("-t", "--temperature", metavar="X", type=float, help="sampling temperature")
-    add("--max-tokens", metavar="N", type=int, help="limit of the answer, thinking included")
-    add("-i", "--image", metavar="FILE|URL|-", action="append", default=[], help="show an image")
-    add("-P", "--param", metavar="KEY=JSON", action="append", default=[], help="any other field")
-    add("--think", action="store_true", default=None, help="think before the answer")
-    add("--no-think", dest="think", action="store_false", help="do not think")
-    add("--effort", metavar="LEVEL", help="reasoning_effort: low, high, max")
-    add("--show-thinking", action="store_true", help="thoughts to stderr")
-    add("--no-stream", action="store_true", help="the answer in one piece")
-    add("--json", action="store_true", help="the whole reply as JSON; errors as one line of it")
-    add("--usage", action="store_true", help="numbers of tokens to stderr")
-    add("-v", "--verbose", action="store_true", help="requests to stderr")
-    add("--base-url", metavar="URL", help="a URL, or " + ", ".join(BASE_URLS))
-    add("--auth", metavar="jwt|key", help="send a signed token, or the key itself")
-    add("--key-file", metavar="FILE", help="read the key from a file")
-    add("--env-file", metavar="FILE", help="read variables from a .env file")
-    add(
-        "--timeout",
-        metavar="SECONDS",
-        type=to_limits,
-        default=TIMEOUT,
-        help="longest silence; total=SECONDS: the whole call",
-    )
-    add("--ca-file", metavar="FILE", help="trust the certificates in it too")
-    add("--proxy", metavar="URL|off", help="in place of the environment's")
-    add("--session", metavar="FILE", help="keep the conversation in a file, and go on with it")
-    add("--models", action="store_true", help="list the models of the server")
-    add("--check", action="store_true", help="say what stands between here and an answer")
-    add("--explain", action="store_true", help="say what the error code in the words means")
-    add("--version", action="store_true", help="version, and SHA-256 of this file")
-    add("-h", "--help", action="store_true", help="this")
-    return parser, known
+    for names, settings in OPTIONS:
+        group.add_argument(*names.split(), **settings)
+    return parser
 
 
 def parse_arguments(argv: List[str]) -> Any:
     """The options, and as `words` all that is none; after -- everything is a word."""
-    parser, known = option_parser()
+    parser = option_parser()
+    takes_value = {}
+    for names, settings in OPTIONS:
+        has_value = settings.get("action", "append") == "append"
+        takes_value.update(dict.fromkeys(names.split(), has_value))
     end = argv.index("--") if "--" in argv else len(argv)
     arguments = iter(argv[:end])
     options = []
@@ -3004,16 +3031,15 @@ def parse_arguments(argv: List[str]) -> Any:
             words.append(argument)
             continue
         name = argument.partition("=")[0] if argument.startswith("--") else argument[:2]
-        if name not in known:  # the rest of it may be a key
+        if name not in takes_value:  # the rest of it may be a key
             parser.error(f"there is no option {name}")
-        if argument == name and known[name]:  # glued on, a value may begin with a dash
+        if argument == name and takes_value[name]:  # glued on, a value may begin with a dash
             argument += "=" + next(arguments, "")
         options.append(argument)
     args = parser.parse_args(options)
     args.wait = "-" in words
-    args.words = [to_text(word) for word in words if word != "-"] + list(
-        map(to_text, argv[end + 1 :])
-    )
+    words = [word for word in words if word != "-"] + argv[end + 1 :]
+    args.words = [to_text(word) for word in words]
     return args
 
 
@@ -3024,17 +3050,6 @@ def to_text(argument: str) -> str:
         return argument
     except UnicodeEncodeError:
         return os.fsencode(argument).decode("utf-8", "replace")
-
-
-def to_limits(text: str) -> Timeout:
-    """The value of --timeout."""
-    import argparse
-
-    name, _, seconds = text.rpartition("=")
-    if name not in ("", "total") or not re.fullmatch(r"[0-9]*\.?[0-9]+", seconds):
-        raise argparse.ArgumentTypeError(f"{text} is not SECONDS or total=SECONDS")
-    value = float(seconds)
-    return Timeout(total=value) if name else Timeout(min(8.0, value), value)
 
 
 class Screen:
@@ -3238,7 +3253,7 @@ def request_fields(args: Any) -> Dict[str, Any]:
     }
     if args.usage and not args.no_stream:
         fields["stream_options"] = {"include_usage": True}
-    for pair in args.param:
+    for pair in args.param or ():
         name, equals, value = pair.partition("=")
         if not equals or name in ("messages", "stream", "extra_body", "extra_headers", "timeout"):
             raise GLMValueError(f"--param KEY=JSON, not {pair}: some keys have their own options")
@@ -3287,7 +3302,7 @@ def read_prompt(args: Any, screen: Screen) -> str:
     """The prompt that words and stdin make."""
     words = " ".join(args.words)
     piped: Optional[bytes] = b""
-    if sys.stdin and "-" not in args.image and (args.wait or not sys.stdin.isatty()):
+    if sys.stdin and "-" not in (args.image or []) and (args.wait or not sys.stdin.isatty()):
         piped = read_stdin(3.0 if words and not args.wait else None)
         if piped is None:
             screen.note("glm.py: nothing came on stdin; it is passed over ('-' waits for it)\n")
@@ -3300,8 +3315,8 @@ def read_prompt(args: Any, screen: Screen) -> str:
 
 def to_question(args: Any, text: str) -> Dict[str, Any]:
     """The user's message; the images belong to the first one."""
-    images = [read_stdin() if image == "-" else image for image in args.image]
-    args.image = []
+    images = [read_stdin() if image == "-" else image for image in args.image or ()]
+    args.image = None
     return user_message(text, images)
 
 
@@ -3367,7 +3382,7 @@ def show(part: Any, args: Any, screen: Screen) -> None:
 
 
 def talk(client: GLM, args: Any, session: Session, screen: Screen) -> int:
-    """A conversation on the terminal."""
+    """A conversation on the terminal; no failure of a turn ends it."""
     with contextlib.suppress(ImportError):
         import readline
 
@@ -3379,22 +3394,34 @@ def talk(client: GLM, args: Any, session: Session, screen: Screen) -> int:
     while True:
         try:
             text = read_lines(screen)
-            if text in ("/exit", "/quit", "/bye", "exit", "quit"):
-                return 0
-            if text == "/clear":
-                session.clear()
-                screen.note("Forgotten; the system prompt stays.\n")
-            elif re.fullmatch(r"/\w+", text):
-                screen.note(TALK_HELP if text == "/help" else f"There is no {text}; /help lists.\n")
-            elif text:
-                take_turn(client, args, session, to_question(args, text), screen)
         except EOFError:
+            text = "/exit"
             screen.note("\n")
-            return 0
         except KeyboardInterrupt:
-            screen.note("\n(stopped; this turn is forgotten)\n")
-        except (GLMError, UnicodeError) as error:
-            report(error, False, screen)
+            text = ""
+            screen.note("\n(Ctrl-D or /exit ends the conversation)\n")
+        if text in ("/exit", "/quit", "/bye", "exit", "quit"):
+            return 0
+        if re.fullmatch(r"/\w+", text):
+            command(text, session, screen)
+        elif text:
+            try:
+                take_turn(client, args, session, to_question(args, text), screen)
+            except KeyboardInterrupt:
+                screen.note("\n(stopped; this turn is forgotten)\n")
+            except Exception as error:
+                report(error, False, screen)
+
+
+def command(text: str, session: Session, screen: Screen) -> None:
+    """Do what a word with a slash says."""
+    if text == "/clear":
+        session.clear()
+        screen.note("Forgotten; the system prompt stays.\n")
+    elif text == "/help":
+        screen.note(TALK_HELP)
+    else:
+        screen.note(f"There is no {text}; /help lists what there is.\n")
 
 
 def read_lines(screen: Screen) -> str:
@@ -3480,7 +3507,7 @@ def run(args: Any, screen: Screen) -> int:
     if args.verbose:
         logging.basicConfig(format="%(message)s", level=logging.DEBUG)
     if args.help:
-        screen.answer(option_parser()[0].format_help())
+        screen.answer(option_parser().format_help())
     elif args.version:
         screen.answer(version() + "\n")
     elif args.explain:
