@@ -3392,14 +3392,7 @@ def talk(client: GLM, args: Any, session: Session, screen: Screen) -> int:
         readline.parse_and_bind("tab: self-insert")
     screen.note(TALK_HELP)
     while True:
-        try:
-            text = read_lines(screen)
-        except EOFError:
-            text = "/exit"
-            screen.note("\n")
-        except KeyboardInterrupt:
-            text = ""
-            screen.note("\n(Ctrl-D or /exit ends the conversation)\n")
+        text = read_turn(screen)
         if text in ("/exit", "/quit", "/bye", "exit", "quit"):
             return 0
         if re.fullmatch(r"/\w+", text):
@@ -3422,6 +3415,20 @@ def command(text: str, session: Session, screen: Screen) -> None:
         screen.note(TALK_HELP)
     else:
         screen.note(f"There is no {text}; /help lists what there is.\n")
+
+
+def read_turn(screen: Screen) -> str:
+    """What is typed for the next turn; nothing if that failed."""
+    try:
+        return read_lines(screen)
+    except EOFError:
+        screen.note("\n")
+        return "/exit"
+    except KeyboardInterrupt:
+        screen.note("\n(Ctrl-D or /exit ends the conversation)\n")
+    except UnicodeError:
+        screen.note("glm.py: this is not in the terminal's encoding\n")
+    return ""
 
 
 def read_lines(screen: Screen) -> str:
