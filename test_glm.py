@@ -4270,7 +4270,7 @@ def test_a_conversation_at_the_terminal(service, tmp_path):
         terminal.expect("> ")
     terminal.send("/clear\n")
     terminal.expect("> ")
-    os.write(terminal.fd, b"\xc4\xe3\n")  # no UTF-8: pasted GBK
+    os.write(terminal.fd, b"\xff\n")  # no UTF-8
     terminal.expect("> ")
     terminal.send("half a line\x03")
     terminal.expect("> ")
