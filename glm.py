@@ -17,13 +17,15 @@ ZHIPU_API_KEY.
 
 The sections, each of which uses only what stands above it: Constants, Errors, Tokens, Events,
 Timeouts and retry, Transport, Records, Replies, Messages, Requests, Endpoints, Client,
-Conversation, Command line. `__all__` lists what is public; the rest may change with any release.
+Conversation, Async, Command line. The last two can be cut off, each by itself. `__all__` lists what
+is public; the rest may change with any release.
 """
 
 import base64
 import codecs
 import collections
 import contextlib
+import copy
 import email.utils
 import functools
 import hashlib
@@ -38,6 +40,7 @@ import logging
 import math
 import mimetypes
 import os
+import queue
 import random
 import re
 import socket
@@ -70,7 +73,7 @@ from typing import (
 )
 
 if TYPE_CHECKING:
-    from typing import Literal
+    from typing import Awaitable, Literal
 
 try:
     import ssl
@@ -84,6 +87,10 @@ except ImportError:  # a Python built without OpenSSL still reaches plain http h
     # These cannot be raised without the module.
     CertificateError = SSLEOFError = SSLError = SSLWantReadError = NoTLSError  # type: ignore
 
+try:
+    import contextvars
+except ImportError:  # Python 3.6
+    contextvars = None  # type: ignore[assignment]  # no module
 try:
     import fcntl
 except ImportError:  # Windows
@@ -507,13 +514,19 @@ def iter_lines(blocks: Iterable[bytes]) -> Iterator[str]:
     would also split at U+2028 and others, which answers may hold.
     """
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), True)
-    rest = ""
+    pieces: List[str] = []  # of a line whose end has not come yet
+    size = 0
     for block in itertools.chain(blocks, [b""]):  # an empty one is the end
-        *lines, rest = (rest + decoder.decode(block, final=not block)).split("\n")
-        if len(rest) > LINE_LIMIT:
-            raise APIResponseValidationError("a line of the stream is over 16 MB")
+        first, *lines = decoder.decode(block, final=not block).split("\n")
+        pieces.append(first)
+        size += len(first)
         for line in lines:
-            yield line + "\n"
+            yield "".join(pieces) + "\n"
+            pieces = [line]
+            size = len(line)
+        if size > LINE_LIMIT:
+            raise APIResponseValidationError("a line of the stream is over 16 MB")
+    rest = "".join(pieces)
     if rest:
         yield rest
 
@@ -571,7 +584,7 @@ class Timeout(NamedTuple):
 
     connect: for a TCP connection, and again for the TLS handshake. read: the longest silence.
     total: for the whole call, its retries and the reading of a stream included; only DNS lookups
-    and a peer that drips single bytes of a handshake or a head can exceed it.
+    and a peer that drips single bytes of a head or of the framing of chunks can exceed it.
     """
 
     connect: Optional[float] = 8.0
@@ -642,10 +655,9 @@ def retry_wait(error: Exception, attempt: int, rand: Callable[[], float]) -> flo
 
 # -- Transport -------------------------------------------------------------------------------------
 
-DROPPED = (ConnectionError, http.client.IncompleteRead, SSLEOFError)
-# What a connection can do to a call. UnicodeError: a name that has no IDNA form; on 3.6
-# CertificateError is no OSError.
-NETWORK_ERRORS = (OSError, http.client.HTTPException, UnicodeError, CertificateError)
+# What a connection can do to a call. ValueError: a name without an IDNA form, a chunk size that is
+# no number; on 3.6 a certificate for another name.
+NETWORK_ERRORS = (OSError, http.client.HTTPException, ValueError)
 PROXY_LOGIN = "the proxy asks for a login: put it into the proxy's URL, http://user:password@host"
 
 
@@ -660,7 +672,7 @@ class Cancel:
 
     def __init__(self) -> None:
         self.cancelled = False
-        self._calls: weakref.WeakSet[Call] = weakref.WeakSet()
+        self._calls: List[weakref.ref[Call]] = []
         self._lock = threading.RLock()
 
     def __enter__(self) -> "Cancel":
@@ -668,19 +680,23 @@ class Cancel:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        ACTIVE.cancels = ACTIVE.cancels[:-1]
+        last = len(ACTIVE.cancels) - 1 - ACTIVE.cancels[::-1].index(self)
+        ACTIVE.cancels = ACTIVE.cancels[:last] + ACTIVE.cancels[last + 1 :]
 
     def cancel(self) -> None:
         """End the calls; what they received so far is in the errors' `partial`."""
         with self._lock:
             self.cancelled = True
-            for call in self._calls:
-                call.cancel()
+            for reference in self._calls:
+                call = reference()
+                if call is not None:
+                    call.cancel()
 
     def cover(self, call: "Call") -> None:
         """Let `cancel` end this call too."""
         with self._lock:
-            self._calls.add(call)
+            alive = [reference for reference in self._calls if reference() is not None]
+            self._calls = [*alive, weakref.ref(call)]
             if self.cancelled:
                 call.cancel()
 
@@ -711,11 +727,15 @@ class Call:
         self.proxy = ""  # for messages
         self.phase = "request"  # for messages: connect or read, as soon as our transport knows
         self.secrets: List[str] = []
+        self.clock_offset = 0.0  # that the last token was signed with
         self.cancelled = False
         self._connection: Optional[Connection] = None
         self._pool: collections.deque[Connection] = collections.deque()
-        self._lock = threading.RLock()  # a signal handler may cancel the call of its own thread
-        self._woken = threading.Event()
+        # A signal handler may cancel the call of its own thread: so the lock can be entered again,
+        # and sleeping is to wait for a lock that only `cancel` releases, as an Event could hang.
+        self._lock = threading.RLock()
+        self._asleep = threading.Lock()
+        self._asleep.acquire()
         for cancel in ACTIVE.cancels:
             cancel.cover(self)
 
@@ -733,7 +753,8 @@ class Call:
 
     def sleep(self, seconds: float) -> None:
         """Wait, or raise APICancelledError as soon as the call is cancelled."""
-        self._woken.wait(seconds)
+        if self._asleep.acquire(timeout=seconds):
+            self._asleep.release()
         self.raise_if_cancelled()
 
     def hold(self, connection: "Connection", pool: "collections.deque[Connection]") -> None:
@@ -742,6 +763,8 @@ class Call:
             self.raise_if_cancelled()
             self._connection = connection
             self._pool = pool
+            self.secrets += connection.secrets
+            self.proxy = f" via {connection.proxy!r}" if connection.proxy else ""
 
     def read(self, response: Any) -> bytes:
         """What has arrived of the body of a reply; at its end nothing."""
@@ -774,8 +797,9 @@ class Call:
     def cancel(self) -> None:
         """End the call, from any thread; nothing happens to one that is over."""
         with self._lock:
+            if not self.cancelled:
+                self._asleep.release()
             self.cancelled = True
-            self._woken.set()
             if self._connection is not None:
                 self._connection.shut()
 
@@ -896,6 +920,34 @@ def tls_context(ca_file: Optional[str]) -> "ssl.SSLContext":
     return context
 
 
+def was_dropped(error: BaseException) -> bool:
+    """Whether a connection just ended or was reset."""
+    # OpenSSL 3 tells its end to Python up to 3.9, and to Debian's 3.11.2, as an error of no class.
+    dropped = (ConnectionError, http.client.IncompleteRead, SSLEOFError)
+    return isinstance(error, dropped) or "unexpected eof" in str(error)
+
+
+class ReplyHead(http.client.HTTPResponse):
+    """A reply that tells a connection which died idle from one that broke within a head."""
+
+    def begin(self) -> None:
+        """Read the head; a connection that is dropped after its first byte is an IncompleteRead."""
+        empty = not self.fp.peek(1)
+        try:
+            super().begin()
+        except NETWORK_ERRORS as error:
+            if empty or not was_dropped(error):
+                raise
+            raise http.client.IncompleteRead(b"") from error
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether http.client could not read all of the head, or took an interim one for it."""
+        coding = self.headers.get("Transfer-Encoding", "chunked").lower()
+        lost = self.headers.defects or self.headers.get_payload() or coding != "chunked"
+        return self.status < 200 or bool(lost)
+
+
 class Connection(http.client.HTTPConnection):
     """A connection to a server, plain or TLS, direct or through a proxy; one call has it at a time.
 
@@ -903,6 +955,7 @@ class Connection(http.client.HTTPConnection):
     """
 
     auto_open = 0  # http.client would connect again in silence
+    response_class = ReplyHead
     sock: Any = None
 
     def __init__(self, request: Request, proxy: Union[str, bool, None]) -> None:
@@ -911,6 +964,7 @@ class Connection(http.client.HTTPConnection):
         self.server_name = parts.hostname or ""
         port = parts.port or (443 if self.secure else 80)
         self.proxy = choose_proxy(parts.scheme, self.server_name, port, proxy)
+        self.secrets: List[str] = []
         self.opened: Any = None  # the socket; http.client lets go of its own with the last reply
         self.idle_since = 0.0
         self.process = os.getpid()
@@ -918,9 +972,9 @@ class Connection(http.client.HTTPConnection):
             super().__init__(self.server_name, port)
             return
         super().__init__(self.proxy.host, self.proxy.port)
-        request.call.proxy = f" via {self.proxy!r}"
         headers = self.proxy.headers()
-        request.call.secrets += [self.proxy.login.partition(":")[2], *headers.values()]
+        self.secrets = [self.proxy.login.partition(":")[2]]
+        self.secrets += [value.partition(" ")[2] for value in headers.values()]
         if self.secure:  # up to 3.11, http.client sends no Host to the proxy
             name = bracketed(self.server_name)
             self.set_tunnel(name, port, {"Host": f"{name}:{port}", **headers})
@@ -949,9 +1003,9 @@ class Connection(http.client.HTTPConnection):
         self.opened = self.sock
         call.raise_if_cancelled()
 
-    def exchange(self, request: Request) -> http.client.HTTPResponse:
+    def exchange(self, request: Request) -> Any:
         """Send a request and read the head of its reply."""
-        headers = {**dict(request.header_items()), "Host": request.host}
+        headers = {"Host": request.host, **dict(request.header_items())}
         target = request.selector
         if self.proxy and not self.secure:
             target = request.full_url
@@ -964,11 +1018,13 @@ class Connection(http.client.HTTPConnection):
         self.limit_silence(request.call)
         try:
             self.request(request.get_method(), target, body, headers)
-        except ConnectionError:
+        except NETWORK_ERRORS as error:
+            if not was_dropped(error):
+                raise
             refused = True  # perhaps a refusal came before the whole request was sent
         self.limit_silence(request.call)
-        response = self.getresponse()
-        if response.status < 200 or response.headers.defects:
+        response: Any = self.getresponse()
+        if response.is_damaged:
             response.close()
             raise http.client.HTTPException("the head of the reply is damaged")
         response.will_close = response.will_close or refused
@@ -1028,19 +1084,20 @@ class KeepAliveHandler(urllib.request.BaseHandler):
     def add_parent(self, parent: urllib.request.OpenerDirector) -> None:
         """Nothing: opener and handler in a cycle would keep sockets until a garbage collection."""
 
-    def http_open(self, request: Request) -> http.client.HTTPResponse:
+    def http_open(self, request: Request) -> Any:
         """Send a request; the call keeps its connection until the reply is read."""
         connection = self.take()
         if connection is not None:
             try:
                 return self.send(request, connection)
-            except DROPPED:
-                pass  # it died while it was idle, so it is replaced; that is not a retry
+            except NETWORK_ERRORS as error:
+                if not was_dropped(error) or isinstance(error, http.client.IncompleteRead):
+                    raise  # else it died while it was idle, and is replaced; that is not a retry
         return self.send(request, Connection(request, self.proxy))
 
     https_open = http_open
 
-    def send(self, request: Request, connection: Connection) -> http.client.HTTPResponse:
+    def send(self, request: Request, connection: Connection) -> Any:
         """Send a request by this connection; any failure closes it."""
         call = request.call
         call.hold(connection, self.pool)
@@ -1099,9 +1156,8 @@ def network_error(
         return APITimeoutError(f"{limit} timeout {call.where}", retryable=limit == "connect")
     text = call.mask(f"{type(error).__name__}: {error}")[:TEXT_LIMIT]
     refusal = connect_refusal(error, text, call.where)
-    again = isinstance(error, DROPPED) or not isinstance(
-        error, (http.client.HTTPException, SSLError)
-    )
+    final = isinstance(error, (http.client.HTTPException, SSLError, ValueError))
+    again = was_dropped(error) or not final
     return refusal or dropped(f"{text} {call.where}", retryable=again)
 
 
@@ -1127,8 +1183,13 @@ def connect_refusal(error: Exception, text: str, where: str) -> Optional[APIConn
 
 
 def shown_cause(error: Exception, call: Call) -> Optional[Exception]:
-    """The error as a cause to be shown, None if its text holds a secret that a server echoed."""
-    return error if call.mask(str(error)) == str(error) else None
+    """The error as a cause to be shown, None if a text that comes with it holds a secret."""
+    shown: Optional[BaseException] = error
+    while shown is not None:
+        if call.mask(str(shown)) != str(shown):
+            return None
+        shown = shown.__cause__ or shown.__context__
+    return error
 
 
 # -- Records ---------------------------------------------------------------------------------------
@@ -1365,20 +1426,8 @@ class Reply:
 
     def blocks(self, dropped: Type[APIConnectionError] = APIConnectionError) -> Iterator[bytes]:
         """Yield the body as it comes, unpacked; raise where it is cut: `dropped` if it broke."""
-        decompressor = self.decompressor()
-        received = False
         try:
-            while True:
-                block = self.call.read(self.response)
-                if not block:
-                    break
-                received = True
-                block = decompressor.decompress(block) if decompressor else block
-                if block:
-                    yield block
-            cut = decompressor and received and not decompressor.eof
-            if cut or getattr(self.response, "length", None):
-                raise http.client.IncompleteRead(b"")
+            yield from unpack(self.body()) if self.is_packed() else self.body()
             self.call.release(self.response)
         except NETWORK_ERRORS as error:
             raise network_error(error, self.call, dropped) from shown_cause(error, self.call)
@@ -1387,16 +1436,30 @@ class Reply:
         finally:
             self.close()
 
-    def decompressor(self) -> Any:
-        """A decompressor for a body that is packed, although that was not asked for."""
+    def body(self) -> Iterator[bytes]:
+        """Yield the body as it was sent."""
+        response = self.response
+        empty = True
+        while True:
+            block = self.call.read(response)
+            if not block:
+                break
+            empty = False
+            yield block
+        # A body that lasts until the connection ends proves nothing if it is empty: http.client
+        # takes a head that was cut for a whole one.
+        lasting = getattr(response, "length", 0) is None and not response.chunked
+        if getattr(response, "length", 0) or (empty and lasting):
+            raise http.client.IncompleteRead(b"")
+
+    def is_packed(self) -> bool:
+        """Whether the body is packed, although that was not asked for."""
         value = self.headers.get("Content-Encoding") or ""
         names = {name.strip().lower() for name in value.split(",")}
         if names & {"br", "zstd", "compress"}:
-            self.close()
-            raise self.invalid("packed in a way that this client cannot read", value)
-        if names & {"gzip", "x-gzip", "deflate"}:
-            return zlib.decompressobj(wbits=zlib.MAX_WBITS + 32)  # with a gzip or a zlib header
-        return None  # gateways write utf-8, none or binary there: encode/httpx#195
+            raise self.invalid("it is packed in a way that this client cannot read", value)
+        # Some gateways write utf-8, none or binary there: encode/httpx#195
+        return bool(names & {"gzip", "x-gzip", "deflate"})
 
     def receive(self) -> Tuple[bytes, Optional[APIResponseError]]:
         """The body as far as it came, and what kept the rest away."""
@@ -1437,10 +1500,11 @@ class Reply:
 
         An object or array that parses has proved its own end, however its connection ended.
         """
+        if self.status == 204:
+            self.close()
+            return Record()
         data, failure = self.receive()
         text = self.json_text(data)
-        if not text and self.status == 204:
-            return Record()
         try:
             body = from_json(text)
         except ValueError:
@@ -1526,6 +1590,21 @@ class Reply:
         return self.call.mask(self.headers.get(name) or "")[:TEXT_LIMIT]
 
 
+def unpack(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Unpack deflate, or gzip, perhaps of several members."""
+    decompressor = None
+    for block in blocks:
+        while block:
+            if decompressor is None or decompressor.eof:
+                decompressor = zlib.decompressobj(wbits=zlib.MAX_WBITS + 32)  # by its header
+            data = decompressor.decompress(block)
+            if data:
+                yield data
+            block = decompressor.unused_data.lstrip(b"\0")
+    if decompressor is not None and not decompressor.eof:
+        raise http.client.IncompleteRead(b"")
+
+
 def is_refusal(body: Any) -> bool:
     """Whether the JSON of a 2xx reply or of an event is an error after all."""
     if not isinstance(body, dict):
@@ -1583,7 +1662,7 @@ def deciding_status(status: int, code: Optional[str]) -> int:
 
 def title_of(text: str) -> str:
     """The title of an HTML page, "" of other text."""
-    title = re.search(r"<title[^>]*>(.*?)</title>", text, re.I | re.S)
+    title = re.search(r"<title[^>]*>(.*?)</title>", text[:5000], re.I | re.S)
     return " ".join(title.group(1).split())[:TEXT_LIMIT] if title else ""
 
 
@@ -1795,7 +1874,7 @@ class Stream:
         self._answer = Answer(several)
         self._chunks = read_chunks(reply, self._answer)
         self._closed = False
-        self._failure: Optional[GLMError] = None
+        self._failure: Optional[Exception] = None
         self._first: Optional[Chunk] = next(self._chunks, None)
         try:
             check_whole(self.completion, proved=True)  # a retry is possible now, and never again
@@ -1819,10 +1898,10 @@ class Stream:
             return chunk
         try:
             return next(self._chunks)
-        except GLMError as error:
+        except (GLMError, ValueError) as error:  # ValueError: another thread is closing it
             if self._closed:
                 raise StopIteration from None
-            self._failure = error
+            self._failure = copy.copy(error)  # without its frames, which hold this stream
             raise
 
     def __enter__(self) -> "Stream":
@@ -2022,8 +2101,11 @@ def to_upload(source: Any, field: str) -> Tuple[str, bytes, str]:
     content = file_content(source)
     if not content:
         raise GLMValueError(f"{field}: the file is empty")
-    guessed = mimetypes.guess_type(filename)[0] or "application/octet-stream"
-    return filename, content, types[0] if types else guessed
+    guessed = mimetypes.guess_type(str(filename))[0] or "application/octet-stream"
+    content_type = types[0] if types else guessed
+    if re.search("[\r\n]", content_type):
+        raise GLMValueError(f"{field}: the type of a file is one line of text")
+    return str(filename), content, content_type
 
 
 # -- Requests --------------------------------------------------------------------------------------
@@ -2105,7 +2187,7 @@ class Requests:
             try:
                 return attempt()
             except APIAuthenticationError as error:
-                if not self.correct_clock(error):
+                if not self.correct_clock(error, call):
                     raise
             return attempt()
 
@@ -2150,6 +2232,8 @@ class Requests:
             return self.opener.open(request, timeout=call.time_left(call.timeout.read))
         except urllib.error.HTTPError as error:
             return error  # other openers raise a refusal; it is a response all the same
+        except GLMError:
+            raise
         except NETWORK_ERRORS as error:
             raise network_error(error, call) from shown_cause(error, call)
 
@@ -2157,17 +2241,18 @@ class Requests:
         """What goes behind "Bearer "."""
         if self.auth == "key":
             return self.key
-        token = generate_token(self.key, TOKEN_LIFETIME, time.time() + self.clock_offset)
+        call.clock_offset = self.clock_offset
+        token = generate_token(self.key, TOKEN_LIFETIME, time.time() + call.clock_offset)
         call.secrets.append(token)
         return token
 
-    def correct_clock(self, error: APIAuthenticationError) -> bool:
-        """Take over the server's clock if a token was refused and ours is off."""
+    def correct_clock(self, error: APIAuthenticationError, call: Call) -> bool:
+        """Take over the server's clock if a token was refused and was signed by one that is off."""
         row = ERROR_CODES.get(error.code or "")
         if self.auth != "jwt" or error.date is None or row is None or row.retry != "sign":
             return False
-        before, self.clock_offset = self.clock_offset, error.date - time.time()
-        return abs(self.clock_offset - before) > CLOCK_TOLERANCE
+        self.clock_offset = error.date - time.time()
+        return abs(self.clock_offset - call.clock_offset) > CLOCK_TOLERANCE
 
     def hints(self, status: int, code: Optional[str]) -> List[str]:
         """Likely reasons of a refusal beyond what the server says."""
@@ -2695,10 +2780,10 @@ class GLM:
         """A copy with some arguments changed; it shares the connections if they can be the same."""
         clone = object.__new__(type(self))
         vars(clone).update(vars(self))  # a subclass may have attributes of its own
-        clone._options = {**self._options, **changes}
+        clone._options = options = {**self._options, **changes}
         if "base_url" not in changes:  # the key stays, whatever became of the environment
-            clone._options = {**self._options, "api_key": self._requests.key, **changes}
-        requests = Requests(**clone._options)
+            options = {**options, "api_key": changes.get("api_key", self._requests.key)}
+        requests = Requests(**options)
         if not changes.keys() & {"base_url", "proxy", "ca_file", "opener"}:
             requests.pool, requests.opener = self._requests.pool, self._requests.opener
             requests.clock_offset = self._requests.clock_offset
@@ -2903,6 +2988,264 @@ class Conversation:
     def _follow(self, question: Dict[str, Any], stream: Stream) -> Iterator[str]:
         yield from iter_text(stream)
         self.messages += [question, stream.completion.choices[0].message]
+
+
+# -- Async -----------------------------------------------------------------------------------------
+
+__all__ += ["AsyncGLM", "AsyncOpenAI", "AsyncConversation", "AsyncStream", "AsyncPage"]
+
+END = object()  # what a thread returns for StopIteration, which no future can hold
+
+
+class Workers:
+    """Threads for blocking calls, started as they are needed; the process's exit waits for none."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.begin()
+
+    def begin(self) -> None:
+        """Start from nothing; a forked process does, for its parent has the threads."""
+        self.process = os.getpid()
+        self.lock = threading.Lock()
+        self.jobs: queue.Queue[Callable[[], None]] = queue.Queue()
+        self.idle = threading.Semaphore(0)
+        self.count = 0
+
+    def submit(self, job: Callable[[], None]) -> None:
+        """Let a thread do the job, as soon as one of them is free."""
+        if self.process != os.getpid():
+            self.begin()
+        with self.lock:
+            if not self.idle.acquire(blocking=False) and self.count < self.limit:
+                self.start()
+        self.jobs.put(job)
+
+    def start(self) -> None:
+        """Start a thread; that the system has no more is an error only for the first."""
+        try:
+            threading.Thread(target=self.work, daemon=True).start()
+            self.count += 1
+        except RuntimeError:
+            if not self.count:
+                raise
+
+    def work(self) -> None:
+        """Do jobs, until none has come for a while."""
+        while True:
+            try:
+                self.jobs.get(timeout=IDLE_LIMIT)()
+                self.idle.release()
+            except queue.Empty:
+                with self.lock:
+                    if self.idle.acquire(blocking=False):
+                        self.count -= 1
+                        return
+
+
+async def in_thread(
+    workers: Workers, cancel: Cancel, function: Callable[..., Any], *args: Any
+) -> Any:
+    """Return function(*args), called in a thread under `cancel`.
+
+    If the task that waits is cancelled, it is back at once, and the calls are ended: the server
+    sees their connections close.
+    """
+    import asyncio
+
+    loop = asyncio.get_event_loop()
+    future = loop.create_future()
+    context = contextvars.copy_context() if contextvars else None
+
+    def settle(result: Any, error: Optional[BaseException]) -> None:
+        if future.done():
+            discard(result)
+        elif error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    def job() -> None:
+        result, error = None, None
+        try:
+            with cancel:
+                result = context.run(function, *args) if context else function(*args)
+        except BaseException as exception:
+            error = exception
+        try:
+            loop.call_soon_threadsafe(settle, result, error)
+        except RuntimeError:  # the loop is closed
+            discard(result)
+
+    workers.submit(job)
+    try:
+        return await future
+    except BaseException:
+        cancel.cancel()
+        raise
+
+
+def discard(result: Any) -> None:
+    """Close what nobody waits for any more."""
+    if isinstance(result, (Stream, Content)):
+        result.close()
+
+
+class AsyncStream:
+    """Chunks or text as they come: `async for`, `async with`, `await close()`.
+
+    Each item is pulled by a thread when it is asked for, so a slow consumer slows the server down.
+    """
+
+    def __init__(
+        self, workers: Workers, cancel: Cancel, begin: Any = None, items: Any = None
+    ) -> None:
+        self._workers = workers
+        self._cancel = cancel
+        self._begin = begin  # returns the items
+        self._items = items
+
+    @property
+    def completion(self) -> Completion:
+        """The answer so far, of a stream of chunks."""
+        completion: Completion = self._items.completion
+        return completion
+
+    def __aiter__(self) -> "AsyncStream":
+        return self
+
+    async def __anext__(self) -> Any:
+        if self._items is None:
+            self._items = await in_thread(self._workers, self._cancel, self._begin)
+        item = await in_thread(self._workers, self._cancel, next, self._items, END)
+        if item is END:
+            raise StopAsyncIteration
+        return item
+
+    async def __aenter__(self) -> "AsyncStream":
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End the stream, unless it is over."""
+        self._cancel.cancel()
+        with contextlib.suppress(AttributeError, ValueError):  # not begun, or a thread is in it
+            self._items.close()
+
+
+class AsyncPage(Page):
+    """A Page whose following pages are fetched by `async for`."""
+
+    def in_threads(self, workers: Workers, page: Page) -> "AsyncPage":
+        """Let iterating go by these threads."""
+        object.__setattr__(self, "_begin", lambda: iter(page))
+        object.__setattr__(self, "_workers", workers)
+        return self
+
+    def __aiter__(self) -> AsyncStream:
+        return AsyncStream(vars(self)["_workers"], Cancel(), vars(self)["_begin"])
+
+
+class Awaited:
+    """An object of the synchronous client, with its methods to be awaited."""
+
+    def __init__(self, target: Any, workers: Workers) -> None:
+        self._target = target
+        self._workers = workers
+        for name, group in vars(target).items():
+            if isinstance(group, Resource):
+                vars(self)[name] = Awaited(group, workers)
+
+    if not TYPE_CHECKING:  # a checker knows the declared names alone
+
+        def __getattr__(self, name: str) -> Any:
+            if isinstance(getattr(type(self._target), name, None), property):
+                raise AttributeError(f"{name} would block: await a method")
+            value = getattr(self._target, name)
+            if not callable(value):
+                return value
+            if name in ("stream", "iter_bytes"):  # what they return is iterated over
+                return functools.partial(self._iterate, value)
+            return functools.partial(self._call, value)
+
+    def _iterate(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> AsyncStream:
+        return AsyncStream(self._workers, Cancel(), functools.partial(method, *args, **kwargs))
+
+    async def _call(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        cancel = Cancel()
+        call = functools.partial(method, *args, **kwargs)
+        result = await in_thread(self._workers, cancel, call)
+        if isinstance(result, Stream):
+            return AsyncStream(self._workers, cancel, items=result)
+        if isinstance(result, Page):
+            return AsyncPage(result).in_threads(self._workers, result)
+        if isinstance(result, Content):
+            return Awaited(result, self._workers)
+        return result
+
+
+class AsyncGLM(Awaited):
+    """GLM for asyncio: the same arguments and methods, awaited, on threads.
+
+    `await client.chat.completions.create(...)`, with stream=True an AsyncStream; `await
+    client.ask(...)`; `async for piece in client.stream(...)`; all endpoints. Cancelling a task, as
+    wait_for does, ends its call. max_concurrency: how many calls and items of streams can be waited
+    for at once; more queue. A silent stream counts: it has a thread while it is waited for.
+    """
+
+    if TYPE_CHECKING:
+        chat: Any
+        images: Any
+        videos: Any
+        embeddings: Any
+        assistant: Any
+        files: Any
+        batches: Any
+        web_search: Any
+        web_reader: Any
+        moderations: Any
+        rerank: Any
+        audio: Any
+        models: Any
+        layout_parsing: Any
+        agents: Any
+        tokenizer: Any
+        base_url: str
+        ask: Callable[..., "Awaitable[str]"]
+        stream: Callable[..., AsyncStream]
+        request: Callable[..., "Awaitable[Any]"]
+        wait: Callable[..., "Awaitable[Any]"]
+        close: Callable[[], "Awaitable[None]"]
+
+    def __init__(self, *args: Any, max_concurrency: int = 1000, **options: Any) -> None:
+        super().__init__(GLM(*args, **options), Workers(max_concurrency))
+
+    def with_options(self, **changes: Any) -> "AsyncGLM":
+        """A copy with some arguments changed; it shares threads, and connections if it can."""
+        clone = object.__new__(type(self))
+        Awaited.__init__(clone, self._target.with_options(**changes), self._workers)
+        return clone
+
+    def __repr__(self) -> str:
+        return f"Async{self._target!r}"
+
+    async def __aenter__(self) -> "AsyncGLM":
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        self._target.close()
+
+
+AsyncOpenAI = AsyncGLM
+
+
+class AsyncConversation(Awaited):
+    """A Conversation whose `ask` is awaited and whose `stream` is for `async for`."""
+
+    def __init__(self, client: AsyncGLM, system: Optional[str] = None, **params: Any) -> None:
+        super().__init__(Conversation(client._target, system, **params), client._workers)
 
 
 # -- Command line ----------------------------------------------------------------------------------
