@@ -1531,7 +1531,16 @@ def test_hundred_calls_are_one_connection(service):
     assert service.connections == 2
 
 
-def test_a_connection_that_died_idle_is_replaced_without_a_retry(service, client):
+@pytest.fixture(params=["http", "https"])
+def either(request, service, secure, tls):
+    """(service, client) by plain http and by TLS."""
+    server = secure if request.param == "https" else service
+    with glm.GLM(KEY, server.url, ca_file=tls[1], max_retries=0, timeout=5) as one:
+        yield server, one
+
+
+def test_a_connection_that_died_idle_is_replaced_without_a_retry(either):
+    service, client = either
     for ending in (CLOSE, RESET):
         ask(client)
         service.replies.append([ask_reply(), ending])
@@ -1574,14 +1583,19 @@ def test_a_call_is_sent_twice_at_most(service):
     client.close()
 
 
-def test_a_kept_connection_that_dies_on_the_request_is_replaced(service, client):
+def test_a_kept_connection_that_dies_on_the_request_is_replaced(either):
+    service, client = either
     ask(client)
     service.replies.append([CLOSE])
     assert ask(client).choices
     assert len(service.requests) == 3 and service.connections == 2
-    service.replies.extend([[b"HTTP/1.1 2", CLOSE]])
-    caught(lambda: ask(client), glm.APIConnectionError)
-    assert len(service.requests) == 4
+    for begun in (b"HTTP/1.1 2", b"HTTP/1.1 200 OK\r\nContent-Le"):  # so the server works on it
+        for ending in (CLOSE, RESET):
+            ask(client)
+            count = len(service.requests)
+            service.replies.append([begun, 0.05, ending])
+            caught(lambda: ask(client))
+            assert len(service.requests) == count + 1
 
 
 def test_what_comes_unasked_is_no_answer(service, client):
@@ -1590,7 +1604,8 @@ def test_what_comes_unasked_is_no_answer(service, client):
     assert ask(client).choices[0].message.content == "You said: Hi"
 
 
-def test_a_dropped_reply_is_asked_again(service, client):
+def test_a_dropped_reply_is_asked_again(either):
+    service, client = either
     whole = ask_reply()
     for cut in ([whole[:-5], CLOSE], [CLOSE], [whole[:-5], RESET]):
         service.replies.append(cut)
@@ -1838,6 +1853,42 @@ def test_waits_of_retries_are_ended_and_a_late_cancel_hits_nobody(service):
     cancel.cancel()
     answer.close()
     assert "".join(event.choices[0].delta.content for event in other) == "hello wor"
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers")
+def test_a_signal_handler_can_cancel(service):
+    client, before = glm.GLM(KEY, service.url), signal.getsignal(signal.SIGALRM)
+    try:
+        for turn in range(60):
+            cancel = glm.Cancel()
+            signal.signal(signal.SIGALRM, lambda *args: cancel.cancel())  # noqa: B023
+            service.replies.extend([failure(1302, 429, retry_after=0.0005)] * 3)
+            signal.setitimer(signal.ITIMER_REAL, 0.0005 * (turn % 12 + 1))
+            with cancel:
+                for _ in range(40):
+                    try:
+                        ask(client)
+                    except glm.GLMError as error:
+                        if isinstance(error, glm.APICancelledError):
+                            break
+            service.replies.clear()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert ask(client).choices
+
+
+def test_cancels_may_end_out_of_order(service, client):
+    one, two = glm.Cancel(), glm.Cancel()
+    one.__enter__()
+    two.__enter__()
+    one.__exit__()
+    one.cancel()
+    assert ask(client).choices
+    two.cancel()
+    caught(lambda: ask(client), glm.APICancelledError)
+    two.__exit__()
+    assert ask(client).choices
 
 
 def test_cancels_nest_and_are_of_their_thread(service, client):
@@ -2928,6 +2979,41 @@ def test_a_clock_hours_off_costs_one_request_once(hours):
     service.close()
 
 
+def test_a_wrong_clock_is_mended_for_calls_begun_together():
+    service = Service(clock=7200)
+    client, barrier, good = (
+        glm.GLM(KEY, service.url, auth="jwt", max_retries=0),
+        threading.Barrier(8),
+        [],
+    )
+
+    def work():
+        barrier.wait()
+        good.append(bool(ask(client).choices))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert good == [True] * 8
+    service.close()
+
+
+def test_a_vendors_key_does_not_leave_by_copies(service, monkeypatch):
+    monkeypatch.setenv("ZAI_API_KEY", KEY)
+    client = glm.ZaiClient()
+    for other in (
+        client,
+        copy.copy(client),
+        client.with_options(timeout=3),
+        copy.deepcopy(copy.copy(client)),
+    ):
+        service.replies.append(ask_reply())
+        ask(other.with_options(base_url=service.url))
+        assert "authorization" not in service.requests[-1].headers
+
+
 def test_a_token_that_stays_refused(service):
     client = glm.GLM("standin.wrong", service.url, auth="jwt")
     error = caught(lambda: ask(client), glm.APIAuthenticationError)
@@ -3350,14 +3436,27 @@ def test_close_leaves_a_connection_that_is_in_use(service, client):
 
 def test_a_proxy_that_echoes_its_login(service):
     login = base64.b64encode(b"user:" + SECRET.encode()).decode()
-    client = glm.GLM(
-        KEY,
-        "http://glm.test/v1",
-        proxy="http://user:%s@127.0.0.1:%d" % (SECRET, service.port),
-        max_retries=0,
-    )
-    service.replies.append(reply("you sent Proxy-Authorization: Basic " + login, 407))
-    assert login not in seen_of(lambda: ask(client))
+    proxy = "http://user:%s@127.0.0.1:%d" % (SECRET, service.port)
+    client = glm.GLM(KEY, "http://glm.test/v1", proxy=proxy, max_retries=0)
+    for _ in range(2):  # the second time by a kept connection
+        service.replies.append(reply("you sent Basic " + login + " and " + SECRET, 407))
+        shown = seen_of(lambda: ask(client))
+        assert login not in shown and SECRET not in shown and "via proxy 127.0.0.1" in shown
+    service.replies.append(b"HTTP/1.1 407 bad " + login.encode() + b"\r\n\r\n")
+    shown = seen_of(lambda: ask(client.with_options(base_url="https://glm.test/v1")))
+    assert login not in shown and "407" in shown
+
+
+def test_a_key_as_a_chunk_size_shows_nowhere(service):
+    client = glm.GLM(CANARY, service.url, max_retries=0)
+    for kind in ("bytes", "stream"):
+        service.replies.append(
+            [
+                b"HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n" + CANARY.encode() + b"\r\n",
+                CLOSE,
+            ]
+        )
+        assert SECRET not in seen_of(lambda kind=kind: client.request("GET", "/x", reply=kind))
 
 
 ODD_REPLIES = [
@@ -3648,21 +3747,66 @@ def test_a_stream_may_be_closed_by_another_thread(service, client):
     assert ask(client).choices
 
 
-def test_a_refusal_that_comes_before_the_end_of_the_request(service, client, monkeypatch):
+def test_a_refusal_that_comes_before_the_end_of_the_request(either):
+    service, client = either
     answer, large = service._serve, {"x": "y" * (8 << 20)}
 
     def refuse(peer):
+        peer = service.context.wrap_socket(peer, server_side=True) if service.context else peer
         peer.recv(1000)
         peer.sendall(failure(1261, 413, "too long", connection="close"))
-        peer.shutdown(socket.SHUT_WR)
+        socket.socket.shutdown(peer, socket.SHUT_WR)
         time.sleep(0.3)
         peer.close()
 
     service._serve = refuse
-    error = caught(lambda: client.request("POST", "/x", large), glm.APIStatusError)
-    assert error.code == "1261"
+    error = caught(lambda: client.request("POST", "/x", large))
+    assert error.code == "1261" or service.context  # over TLS the end can win
     service._serve = answer
     assert ask(client).choices
+
+
+def test_packed_members_are_all_read(service, client):
+    parts = [zlib.compressobj(wbits=31) for _ in range(3)]
+    data = [
+        part.compress(text) + part.flush() for part, text in zip(parts, (b"[1", b", 2", b", 3]"))
+    ]
+    service.replies.append(reply(b"".join(data), content_encoding="gzip"))
+    assert client.request("GET", "/x") == [1, 2, 3]
+    service.replies.append(reply(b"".join(data) + b"\0" * 9, content_encoding="gzip"))
+    assert client.request("GET", "/x", reply="bytes") == b"[1, 2, 3]"
+    service.replies.append(reply(b"".join(data)[:-9], content_encoding="gzip"))
+    caught(lambda: client.request("GET", "/x", reply="bytes"), glm.APIConnectionError)
+
+
+CUT_HEADS = [
+    b"HTTP/1.1 200",
+    b"HTTP/1.1 200 OK\r\nDate: x\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/pl",
+    b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nX: y\r\r\nContent-Length: 100\r\n\r\nabc",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("head", CUT_HEADS)
+def test_a_head_that_is_cut_or_damaged_is_no_empty_reply(service, client, head):
+    service.replies.append([head, CLOSE])
+    caught(lambda: client.request("GET", "/x", reply="bytes"), glm.APIConnectionError)
+
+
+def test_a_reply_without_a_body_is_not_waited_for(service, client):
+    service.replies.append([b"HTTP/1.1 204 x\r\nTransfer-Encoding: chunked\r\n\r\n", 60])
+    start = time.monotonic()
+    assert client.request("DELETE", "/x") == {} and time.monotonic() - start < 1
+    assert ask(client).choices
+
+
+def test_a_page_of_titles_takes_no_time(service, client):
+    service.replies.append(reply("<title>" * 40000, 502))
+    start = time.monotonic()
+    caught(lambda: ask(client), glm.APIInternalError)
+    assert time.monotonic() - start < 1
 
 
 def test_content_of_odd_types(service, client):
