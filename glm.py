@@ -178,8 +178,9 @@ BASE_URLS = {
     "zai-coding": "https://api.z.ai/api/coding/paas/v4",
 }
 BASE_URL_VARIABLES = ("GLM_BASE_URL", "ZAI_BASE_URL", "ZHIPUAI_BASE_URL")
-KEY_VARIABLES = {  # and the variable of the one host besides the official ones that a key may go to
-    "GLM_API_KEY": None,  # any host
+# Maps a key's variable to that of the host which may receive it besides the vendor's (None: any).
+KEY_VARIABLES = {
+    "GLM_API_KEY": None,
     "ZAI_API_KEY": "ZAI_BASE_URL",
     "ZHIPUAI_API_KEY": "ZHIPUAI_BASE_URL",
     "ZHIPU_API_KEY": "ZHIPUAI_BASE_URL",
@@ -197,7 +198,7 @@ IDLE_LIMIT = 30.0  # seconds after which an idle connection is not trusted any m
 KEEP_ALIVE_AFTER = 60  # seconds of silence before TCP asks whether the peer is still there
 DRAIN_LIMIT = 0.2  # seconds for what may follow the [DONE] of a stream
 RETRY_AFTER_LIMIT = 60.0  # seconds; a server that asks for more gets no second request
-BLOCK_SIZE = 65536  # bytes in one read or write
+CHUNK_SIZE = 65536  # bytes in one read or write
 LINE_LIMIT = 16 << 20  # characters in one line of a stream
 TEXT_LIMIT = 200  # characters of a server's text in an error message
 
@@ -314,7 +315,7 @@ ADVICE_BY_EXIT_CODE = {
 
 
 class GLMError(Exception):
-    """The base of all errors here. All pickle; a fact that does not apply is None.
+    """The base of all errors here. All can be pickled; attributes that do not apply are None.
 
     retry_after is in seconds, retry_at the time when a quota comes back; body is what the server
     said, partial the Completion as far as it came; date is the server's clock in seconds since
@@ -362,7 +363,7 @@ class GLMValueError(GLMError, ValueError):
 
 
 class FinishReasonError(GLMError):
-    """The answer is not whole, or is no text: see finish_reason and partial."""
+    """The answer is incomplete or contains no text: see finish_reason and partial."""
 
     exit_code = 8
 
@@ -507,8 +508,8 @@ def generate_token(apikey: str, exp_seconds: float, now: Optional[float] = None)
 # -- Events ----------------------------------------------------------------------------------------
 
 
-def iter_lines(blocks: Iterable[bytes]) -> Iterator[str]:
-    """Yield the lines of UTF-8 text that comes in blocks cut anywhere, none of them empty.
+def iter_lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Yield the lines of UTF-8 text that comes in chunks cut anywhere, none of them empty.
 
     Each ends with LF, except the last if it was cut. Only LF, CRLF and CR end a line: splitlines
     would also split at U+2028 and others, which answers may hold.
@@ -516,8 +517,8 @@ def iter_lines(blocks: Iterable[bytes]) -> Iterator[str]:
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), True)
     pieces: List[str] = []  # of a line whose end has not come yet
     size = 0
-    for block in itertools.chain(blocks, [b""]):  # an empty one is the end
-        first, *lines = decoder.decode(block, final=not block).split("\n")
+    for chunk in itertools.chain(chunks, [b""]):  # an empty one is the end
+        first, *lines = decoder.decode(chunk, final=not chunk).split("\n")
         pieces.append(first)
         size += len(first)
         for line in lines:
@@ -535,16 +536,16 @@ def iter_sse(lines: Iterable[str]) -> Iterator[Tuple[str, str]]:
     """Yield (event, data) from the lines of an event stream, with or without their line ends.
 
     By https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
-    except at the end: there no blank line is needed. A last line without its end is dropped if
-    the lines before it had theirs, for then it was cut.
+    except at the end: there no blank line is needed. But where lines come with their ends, an event
+    whose last line has none was cut off and is dropped.
     """
     event = ""
     data: List[str] = []
-    with_ends = cut = False
+    with_ends = cut_off = False
     for line in lines:
         text = line.rstrip("\r\n")
         with_ends = with_ends or text != line
-        cut = with_ends and text == line
+        cut_off = with_ends and text == line
         name, _, value = text.lstrip("\ufeff").partition(":")
         if value.startswith(" "):
             value = value[1:]
@@ -557,7 +558,7 @@ def iter_sse(lines: Iterable[str]) -> Iterator[Tuple[str, str]]:
                 yield event or "message", "\n".join(data)
             event = ""
             data = []
-    if data and not cut:
+    if data and not cut_off:
         yield event or "message", "\n".join(data)
 
 
@@ -573,6 +574,7 @@ def bare_text_as_data(lines: Iterable[str]) -> Iterator[str]:
             bare = False
         elif line.lstrip("\ufeff \t").startswith(("{", "[", "<")):
             bare = True
+        # The line end keeps a JSON body without one from being taken for an event that was cut off.
         yield "data: " + line.rstrip("\n") + "\n" if bare else line
 
 
@@ -583,8 +585,9 @@ class Timeout(NamedTuple):
     """Limits in seconds; None is no limit.
 
     connect: for a TCP connection, and again for the TLS handshake. read: the longest silence.
-    total: for the whole call, its retries and the reading of a stream included; only DNS lookups
-    and a peer that drips single bytes of a head or of the framing of chunks can exceed it.
+    total: for the whole call, its retries and the reading of a stream included. DNS lookups, each
+    further address that does not answer, and a peer that sends a handshake, a head or the framing
+    of chunks byte by byte can exceed it.
     """
 
     connect: Optional[float] = 8.0
@@ -603,10 +606,11 @@ def to_timeout(value: Any) -> Timeout:
         value = (min(8.0, value), value)
     elif value is None:
         value = (8.0, None)
-    with contextlib.suppress(TypeError):
-        timeout = Timeout(*value)
-        if isinstance(value, tuple) and all(limit is None or limit > 0 for limit in timeout):
-            return timeout
+    if isinstance(value, tuple):
+        with contextlib.suppress(TypeError):  # too many, or no numbers
+            timeout = Timeout(*value)
+            if all(limit is None or limit > 0 for limit in timeout):
+                return timeout
     raise GLMValueError("timeout: a number of seconds above 0, or (connect, read, total) of them")
 
 
@@ -745,10 +749,11 @@ class Call:
         return f"[{self.phase}, {self.target}{self.proxy}]"
 
     def time_left(self, limit: Optional[float]) -> float:
-        """Seconds that a wait with this limit may take; a timeout if the call has none left."""
+        """Seconds that a wait with this limit may take; APITimeoutError if the call has none."""
         left = self.end - time.monotonic()
         if left <= 0:
-            raise socket.timeout("no time left")
+            self.raise_if_cancelled()
+            raise APITimeoutError(f"total timeout {self.where}")
         return min(left, math.inf if limit is None else limit, 1e6)  # sockets take no more
 
     def sleep(self, seconds: float) -> None:
@@ -770,9 +775,9 @@ class Call:
         """What has arrived of the body of a reply; at its end nothing."""
         if self._connection is not None:
             self._connection.limit_silence(self)
-        block: bytes = getattr(response, "read1", response.read)(BLOCK_SIZE)
+        data: bytes = getattr(response, "read1", response.read)(CHUNK_SIZE)
         self.raise_if_cancelled()
-        return block
+        return data
 
     def release(self, response: Any) -> None:
         """After a reply that was read to its end: let other calls use the connection."""
@@ -781,7 +786,7 @@ class Call:
         if connection is None:
             return
         response.close()  # http.client wants that before the next request
-        if response.will_close or self.cancelled or connection.process != os.getpid():
+        if response.will_close:
             connection.close()
         else:
             connection.idle_since = time.monotonic()
@@ -827,11 +832,11 @@ class Proxy(NamedTuple):
 
     host: str
     port: int
-    source: str  # the argument or variable that named it
+    configured_by: str  # the argument or the variable
     login: str  # user:password, or ""
 
     def __repr__(self) -> str:
-        return f"{self.source} {self.host}:{self.port}"
+        return f"{self.configured_by} {self.host}:{self.port}"
 
     def headers(self) -> Dict[str, str]:
         """What the proxy wants to see of the login."""
@@ -854,7 +859,7 @@ def choose_proxy(
     proxies = urllib.request.getproxies()
     name = (scheme if proxies.get(scheme) else "all") + "_proxy"
     url = proxies.get(scheme) or proxies.get("all")
-    if not url or urllib.request.proxy_bypass(f"{bracketed(host)}:{port}"):
+    if not url or urllib.request.proxy_bypass(f"{host_before_port(host)}:{port}"):
         return None
     if in_networks(host, proxies.get("no", "").split(",")):
         return None
@@ -870,41 +875,42 @@ def in_networks(host: str, networks: Iterable[str]) -> bool:
     return False
 
 
-def bracketed(host: str) -> str:
+def host_before_port(host: str) -> str:
     """A host as it stands before a port."""
     return f"[{host}]" if ":" in host else host
 
 
-def parse_proxy(url: str, source: str, host: str) -> Proxy:
-    """Read a proxy's URL; an error shows nothing of it but the name of its source."""
+def parse_proxy(url: str, configured_by: str, host: str) -> Proxy:
+    """Parse a proxy's URL; an error names what configured it and shows nothing of it."""
     try:
         parts = urllib.parse.urlsplit(url if "://" in url else "http://" + url)
         rest = parts.path.strip("/") + parts.query + parts.fragment
         if parts.scheme == "http" and parts.hostname and not rest and not re.search(r"[\s\0]", url):
             login = f"{parts.username}:{parts.password or ''}" if parts.username else ""
             login = urllib.parse.unquote(login)
-            return Proxy(parts.hostname, parts.port or 80, source, login)
+            return Proxy(parts.hostname, parts.port or 80, configured_by, login)
     except ValueError:  # of the port
         pass
     raise APIConnectionError(
-        f"{source}: only http://host:port works as a proxy here, no SOCKS or https, and #, / and ?"
-        f" in its password must be written %23, %2F and %3F; change it, name {host} in NO_PROXY, or"
-        " use proxy=False or opener="
+        f"{configured_by}: only http://host:port works as a proxy here, no SOCKS or https, and #, /"
+        f" and ? in its password must be written %23, %2F and %3F; change it, name {host} in"
+        " NO_PROXY, or use proxy=False or opener="
     )
 
 
 def tls_context(ca_file: Optional[str]) -> "ssl.SSLContext":
-    """The system's roots, which OpenSSL finds, SSL_CERT_FILE and SSL_CERT_DIR heeded, and more.
+    """A context that trusts the system's roots and those of ca_file or REQUESTS_CA_BUNDLE.
 
-    More: ca_file, else REQUESTS_CA_BUNDLE, a file or a folder with hashed names.
+    The system's are OpenSSL's, SSL_CERT_FILE and SSL_CERT_DIR included; the others are a file or a
+    directory with hashed names.
     """
     if ssl is None:
         raise APIConnectionError("https needs Python's ssl module, which this Python lacks")
-    source = "ca_file" if ca_file else "REQUESTS_CA_BUNDLE"
+    name = "ca_file" if ca_file else "REQUESTS_CA_BUNDLE"
     bundle = ca_file or os.environ.get("REQUESTS_CA_BUNDLE")
-    for name, path in ((source, bundle), ("SSL_CERT_FILE", os.environ.get("SSL_CERT_FILE"))):
-        if path and not os.path.exists(path):
-            raise GLMValueError(f"{name} names a file that is not there: {path}")
+    system_file = os.environ.get("SSL_CERT_FILE")
+    if system_file and not os.path.exists(system_file):
+        raise GLMValueError(f"SSL_CERT_FILE names a file that is not there: {system_file}")
     context = ssl.create_default_context()
     # Debian 12's Python and 3.8 and 3.9 set OpenSSL's SSL_OP_IGNORE_UNEXPECTED_EOF, with which a
     # connection that is cut off would pass for a reply that has come to its end.
@@ -916,7 +922,7 @@ def tls_context(ca_file: Optional[str]) -> "ssl.SSLContext":
         try:
             context.load_verify_locations(**{kind: bundle})
         except OSError as error:  # SSLError is one
-            raise GLMValueError(f"{source}: no certificates in {bundle}: {error}") from error
+            raise GLMValueError(f"{name}: no certificates in {bundle}: {error}") from error
     return context
 
 
@@ -976,7 +982,7 @@ class Connection(http.client.HTTPConnection):
         self.secrets = [self.proxy.login.partition(":")[2]]
         self.secrets += [value.partition(" ")[2] for value in headers.values()]
         if self.secure:  # up to 3.11, http.client sends no Host to the proxy
-            name = bracketed(self.server_name)
+            name = host_before_port(self.server_name)
             self.set_tunnel(name, port, {"Host": f"{name}:{port}", **headers})
 
     def open(self, call: Call, context: Optional["ssl.SSLContext"]) -> None:
@@ -985,7 +991,7 @@ class Connection(http.client.HTTPConnection):
         try:
             self.connect()
         except OSError as error:
-            # Up to 3.11 a reply of the proxy in its frames would keep the socket open.
+            # Its frames hold the proxy's reply, which would keep the socket open (up to 3.11).
             raise error.with_traceback(None)  # noqa: B904  # it is the same error
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if hasattr(socket, "TCP_KEEPIDLE"):
@@ -1013,7 +1019,7 @@ class Connection(http.client.HTTPConnection):
         body: Any = request.data
         if body is not None:
             headers["Content-Length"] = str(len(body))
-            body = self.blocks_of(body, request.call)
+            body = self.in_chunks(body, request.call)
         refused = False
         self.limit_silence(request.call)
         try:
@@ -1030,18 +1036,20 @@ class Connection(http.client.HTTPConnection):
         response.will_close = response.will_close or refused
         return response
 
-    def blocks_of(self, body: bytes, call: Call) -> Iterator[bytes]:
-        """The body of a request in blocks, each of which may take as long as a read."""
-        for start in range(0, len(body), BLOCK_SIZE):
+    def in_chunks(self, body: bytes, call: Call) -> Iterator[bytes]:
+        """The body of a request in chunks, each of which may take as long as a read."""
+        for start in range(0, len(body), CHUNK_SIZE):
             self.limit_silence(call)
-            yield body[start : start + BLOCK_SIZE]
+            yield body[start : start + CHUNK_SIZE]
 
     def limit_silence(self, call: Call) -> None:
         """Let the next operation take the call's read limit at most."""
         self.opened.settimeout(call.time_left(call.timeout.read))
 
     def is_alive(self) -> bool:
-        """Whether an idle connection is young, and silent as it should be."""
+        """Whether an idle connection is ours and young, and silent as it should be."""
+        if self.process != os.getpid():  # a forked process leaves the socket to its parent
+            return False
         try:
             self.opened.settimeout(0)
             self.opened.recv(1)
@@ -1070,8 +1078,7 @@ class Connection(http.client.HTTPConnection):
 class KeepAliveHandler(urllib.request.BaseHandler):
     """http and https for an opener of urllib, by connections that are kept.
 
-    Threads share it: a connection is in the pool or serves one call, which puts it back. A forked
-    process begins with an empty pool.
+    Threads share it: a connection is in the pool or serves one call, which puts it back.
     """
 
     def __init__(self, proxy: Union[str, bool, None], ca_file: Optional[str]) -> None:
@@ -1079,7 +1086,6 @@ class KeepAliveHandler(urllib.request.BaseHandler):
         self.ca_file = ca_file
         self.context: Optional[ssl.SSLContext] = None
         self.pool: collections.deque[Connection] = collections.deque()
-        self.process = os.getpid()
 
     def add_parent(self, parent: urllib.request.OpenerDirector) -> None:
         """Nothing: opener and handler in a cycle would keep sockets until a garbage collection."""
@@ -1122,9 +1128,6 @@ class KeepAliveHandler(urllib.request.BaseHandler):
 
         The oldest first, so that those that are idle for too long are found and closed.
         """
-        if self.process != os.getpid():
-            self.pool = collections.deque()
-            self.process = os.getpid()
         with contextlib.suppress(IndexError):
             while True:
                 connection = self.pool.popleft()
@@ -1155,20 +1158,21 @@ def network_error(
         limit = "total" if time.monotonic() >= call.end - 0.001 else call.phase
         return APITimeoutError(f"{limit} timeout {call.where}", retryable=limit == "connect")
     text = call.mask(f"{type(error).__name__}: {error}")[:TEXT_LIMIT]
-    refusal = connect_refusal(error, text, call.where)
+    failure = connection_failure(error, text, call.where)
     final = isinstance(error, (http.client.HTTPException, SSLError, ValueError))
-    again = was_dropped(error) or not final
-    return refusal or dropped(f"{text} {call.where}", retryable=again)
+    retryable = was_dropped(error) or not final
+    return failure or dropped(f"{text} {call.where}", retryable=retryable)
 
 
-def connect_refusal(error: Exception, text: str, where: str) -> Optional[APIConnectionError]:
+def connection_failure(error: Exception, text: str, where: str) -> Optional[APIConnectionError]:
     """What keeps a connection from being made: the name, the certificate or the proxy."""
     if isinstance(error, (socket.gaierror, UnicodeError)):
-        again = isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
-        return APIConnectionError(f"no such host name: {text} {where}", retryable=again)
-    # Our verdict on a certificate, where a TLS alert is the server's. Its class is new in 3.7.
-    verdict = getattr(error, "reason", None) == "CERTIFICATE_VERIFY_FAILED"
-    if verdict or isinstance(error, CertificateError):
+        retryable = isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
+        return APIConnectionError(f"no such host name: {text} {where}", retryable=retryable)
+    # We rejected the certificate; a TLS alert would mean that the server rejected us. On 3.6 only
+    # `reason` tells.
+    rejected = getattr(error, "reason", None) == "CERTIFICATE_VERIFY_FAILED"
+    if rejected or isinstance(error, CertificateError):
         return APIConnectionError(
             f"TLS certificate refused: {text}; if you trust its issuer, name a file with the"
             f" issuer's certificate by ca_file= or REQUESTS_CA_BUNDLE {where}"
@@ -1183,7 +1187,7 @@ def connect_refusal(error: Exception, text: str, where: str) -> Optional[APIConn
 
 
 def shown_cause(error: Exception, call: Call) -> Optional[Exception]:
-    """The error as a cause to be shown, None if a text that comes with it holds a secret."""
+    """The error to chain as the cause, or None if the text of one in its chain holds a secret."""
     shown: Optional[BaseException] = error
     while shown is not None:
         if call.mask(str(shown)) != str(shown):
@@ -1195,7 +1199,8 @@ def shown_cause(error: Exception, call: Call) -> Optional[Exception]:
 # -- Records ---------------------------------------------------------------------------------------
 
 # The names that the API documents for its replies, and those that servers like it add. A Record
-# that lacks one of them reads None there; any other name is an AttributeError.
+# that lacks one of them reads None there; any other name is an AttributeError. (findall,
+# since ruff wants a list in place of a literal's split.)
 FIELDS = frozenset(
     re.findall(
         r"\w+",
@@ -1380,7 +1385,7 @@ DECODER = json.JSONDecoder(object_hook=Record)
 
 
 def from_json(text: str) -> Any:
-    """The value of JSON text, objects as Records; ValueError if it is no JSON."""
+    """Parse JSON text, objects as Records; raise ValueError if it is not JSON."""
     try:
         return DECODER.decode(text)
     except RecursionError:
@@ -1388,7 +1393,7 @@ def from_json(text: str) -> Any:
 
 
 def to_json(value: Any) -> bytes:
-    """JSON as it is sent; GLMValueError for what cannot be JSON, as NaN."""
+    """JSON as it is sent; GLMValueError for what JSON cannot hold, such as NaN."""
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
@@ -1424,10 +1429,10 @@ class Reply:
         self.response.close()
         self.call.drop()
 
-    def blocks(self, dropped: Type[APIConnectionError] = APIConnectionError) -> Iterator[bytes]:
+    def iter_bytes(self, dropped: Type[APIConnectionError] = APIConnectionError) -> Iterator[bytes]:
         """Yield the body as it comes, unpacked; raise where it is cut: `dropped` if it broke."""
         try:
-            yield from unpack(self.body()) if self.is_packed() else self.body()
+            yield from unpack(self.iter_raw()) if self.is_packed() else self.iter_raw()
             self.call.release(self.response)
         except NETWORK_ERRORS as error:
             raise network_error(error, self.call, dropped) from shown_cause(error, self.call)
@@ -1436,16 +1441,16 @@ class Reply:
         finally:
             self.close()
 
-    def body(self) -> Iterator[bytes]:
+    def iter_raw(self) -> Iterator[bytes]:
         """Yield the body as it was sent."""
         response = self.response
         empty = True
         while True:
-            block = self.call.read(response)
-            if not block:
+            data = self.call.read(response)
+            if not data:
                 break
             empty = False
-            yield block
+            yield data
         # A body that lasts until the connection ends proves nothing if it is empty: http.client
         # takes a head that was cut for a whole one.
         lasting = getattr(response, "length", 0) is None and not response.chunked
@@ -1461,23 +1466,23 @@ class Reply:
         # Some gateways write utf-8, none or binary there: encode/httpx#195
         return bool(names & {"gzip", "x-gzip", "deflate"})
 
-    def receive(self) -> Tuple[bytes, Optional[APIResponseError]]:
-        """The body as far as it came, and what kept the rest away."""
-        received = []
-        try:
-            for block in self.blocks():
-                received.append(block)
-        except APIResponseError as error:
-            return b"".join(received), error
-        return b"".join(received), None
-
-    def whole(self) -> bytes:
+    def read(self) -> bytes:
         """The whole body."""
-        return b"".join(self.blocks())
+        return b"".join(self.iter_bytes())
 
-    def raw(self) -> RawReply:
+    def read_partial(self) -> Tuple[bytes, Optional[APIResponseError]]:
+        """The body as far as it came, and what kept the rest away."""
+        received = bytearray()
+        try:
+            for data in self.iter_bytes():
+                received += data
+        except APIResponseError as error:
+            return bytes(received), error
+        return bytes(received), None
+
+    def raw_reply(self) -> RawReply:
         """Status, headers and the whole body."""
-        return RawReply(self.status, self.headers, self.whole())
+        return RawReply(self.status, self.headers, self.read())
 
     def text(self, data: bytes) -> str:
         """Text by the charset of Content-Type, else UTF-8."""
@@ -1496,19 +1501,19 @@ class Reply:
             return self.text(data)
 
     def json(self) -> Any:
-        """The body as Records. A refusal in it raises, and so does what is no JSON.
+        """The body as Records. A refusal in it raises, and so does what is not JSON.
 
-        An object or array that parses has proved its own end, however its connection ended.
+        An object or array that parses is complete, even if the connection broke afterwards.
         """
         if self.status == 204:
             self.close()
             return Record()
-        data, failure = self.receive()
+        data, failure = self.read_partial()
         text = self.json_text(data)
         try:
             body = from_json(text)
         except ValueError:
-            raise (failure or self.invalid("it is no JSON", text)) from None
+            raise (failure or self.invalid("it is not JSON", text)) from None
         if failure and not isinstance(body, (dict, list)):
             raise failure
         if is_refusal(body):
@@ -1522,21 +1527,23 @@ class Reply:
             normalize_choices(body, "message")
             completion = Completion(body)
             completion.choices[0]
-        except (ValueError, LookupError, TypeError):
-            raise self.invalid("it has no choices", str(body)) from None
+        except (ValueError, LookupError, TypeError, AttributeError):
+            raise self.invalid("it has no choices that can be read", str(body)) from None
         check_whole(completion, proved=True)
         return completion
 
-    def chunk(self, text: str) -> Chunk:
-        """The data of an event as a Chunk. A refusal in it raises."""
+    def chunk(self, text: str, answer: "Answer") -> Chunk:
+        """Parse an event, and add it to the answer. A refusal in it raises."""
         try:
             body = from_json(text)
             if is_refusal(body):
                 raise self.refusal(text)
             normalize_choices(body, "delta")
-        except ValueError:
+            chunk = Chunk(body)
+            answer.add(chunk)
+        except (ValueError, TypeError, AttributeError):
             raise self.invalid("an event of the stream is damaged", text) from None
-        return Chunk(body)
+        return chunk
 
     def invalid(self, what: str, text: str) -> APIResponseValidationError:
         """The error for a reply that is not what was asked for."""
@@ -1554,7 +1561,7 @@ class Reply:
         text: of an event or a body that was read already.
         """
         if text is None:
-            text = self.json_text(self.receive()[0])
+            text = self.json_text(self.read_partial()[0])
         text = self.call.mask(text)
         try:
             body = from_json(text)
@@ -1571,15 +1578,17 @@ class Reply:
         reasons += self.hints(status, code)
         named = body.get("request_id") if isinstance(body, dict) else None
         request_id = named or self.header("X-Request-Id") or self.header("X-Log-Id") or None
-        kind = STATUS_ERRORS.get(status, APIInternalError if status >= 500 else APIStatusError)
-        return kind(
+        error_class = STATUS_ERRORS.get(status)
+        if error_class is None:
+            error_class = APIInternalError if status >= 500 else APIStatusError
+        return error_class(
             f"HTTP {self.status}: {'; '.join(reasons)} {self.call.where}",
             status_code=self.status,
             code=code,
             request_id=request_id,
             retryable=row.retry == "yes" if row else status in (408, 429) or status >= 500,
-            retry_after=retry_after(self.headers),
-            retry_at=retry_at(message) if row and row.retry == "until" else None,
+            retry_after=parse_retry_after(self.headers),
+            retry_at=parse_retry_at(message) if row and row.retry == "until" else None,
             body=body,
             date=http_date(self.headers.get("Date")),
             exit_code=row.exit_code if row else {402: 4, 408: 7}.get(status),
@@ -1590,17 +1599,17 @@ class Reply:
         return self.call.mask(self.headers.get(name) or "")[:TEXT_LIMIT]
 
 
-def unpack(blocks: Iterable[bytes]) -> Iterator[bytes]:
+def unpack(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Unpack deflate, or gzip, perhaps of several members."""
     decompressor = None
-    for block in blocks:
-        while block:
+    for chunk in chunks:
+        while chunk:
             if decompressor is None or decompressor.eof:
                 decompressor = zlib.decompressobj(wbits=zlib.MAX_WBITS + 32)  # by its header
-            data = decompressor.decompress(block)
+            data = decompressor.decompress(chunk)
             if data:
                 yield data
-            block = decompressor.unused_data.lstrip(b"\0")
+            chunk = decompressor.unused_data.lstrip(b"\0")
     if decompressor is not None and not decompressor.eof:
         raise http.client.IncompleteRead(b"")
 
@@ -1609,8 +1618,9 @@ def is_refusal(body: Any) -> bool:
     """Whether the JSON of a 2xx reply or of an event is an error after all."""
     if not isinstance(body, dict):
         return False
-    flat = str(body.get("code") or 0) not in ("0", "200") and not body.keys() & {"choices", "id"}
-    return flat or bool(body.get("error")) or body.get("success") is False
+    code = str(body.get("code") or 0)
+    is_error_code = code not in ("0", "200") and not body.keys() & {"choices", "id"}
+    return is_error_code or bool(body.get("error")) or body.get("success") is False
 
 
 def refusal_facts(body: Any) -> Tuple[Optional[str], str]:
@@ -1621,14 +1631,14 @@ def refusal_facts(body: Any) -> Tuple[Optional[str], str]:
         text = str(body)
         return vendor_facts(text) or (None, title_of(text) or text)
     if isinstance(body.get("detail"), dict):
-        return refusal_facts(body["detail"])
+        body = body["detail"]
     error = body.get("error")
     details = error if isinstance(error, dict) else body
     texts = [details.get("message"), error, body.get("message"), body.get("msg")]
-    texts += [body.get("detail"), str(body)]
-    message = next(text for text in texts if text and isinstance(text, str))
+    texts.append(body.get("detail"))
+    message = next((text for text in texts if text and isinstance(text, str)), "")
     code = str(details.get("code") or "")[:40] or None
-    return vendor_facts(message) or (code, message)
+    return vendor_facts(message) or (code, message or json.dumps(body, ensure_ascii=False))
 
 
 def vendor_facts(text: str) -> Optional[Tuple[Optional[str], str]]:
@@ -1638,9 +1648,9 @@ def vendor_facts(text: str) -> Optional[Tuple[Optional[str], str]]:
     https://github.com/musistudio/claude-code-router/issues/398
     https://github.com/chatchat-space/Langchain-Chatchat/issues/2815
     """
-    bracketed = re.match(r"\[(\d+)\]\[(.*?)\]", text, re.S)
-    if bracketed and bracketed.group(1) in ERROR_CODES:
-        return bracketed.group(1), bracketed.group(2)
+    quoted = re.match(r"\[(\d+)\]\[(.*?)\]", text, re.S)
+    if quoted and quoted.group(1) in ERROR_CODES:
+        return quoted.group(1), quoted.group(2)
     start = text.find("{")
     if start < 0:
         return None
@@ -1656,8 +1666,9 @@ def deciding_status(status: int, code: Optional[str]) -> int:
     row = ERROR_CODES.get(code or "")
     if row:
         return row.status or status
-    known = {str(status): status for status in STATUS_ERRORS}
-    return known.get(code or "", status) if status < 400 else status  # as vLLM's in a stream
+    if status < 400:  # vLLM and SGLang send a status as the code within a stream
+        return next((known for known in STATUS_ERRORS if str(known) == code), status)
+    return status
 
 
 def title_of(text: str) -> str:
@@ -1674,26 +1685,28 @@ def http_date(text: Optional[str]) -> Optional[float]:
         return None
 
 
-def retry_after(headers: Mapping[str, str]) -> Optional[float]:
+def parse_retry_after(headers: Mapping[str, str]) -> Optional[float]:
     """Seconds that a reply asks to wait; a date counts from the reply's own Date."""
     milliseconds = headers.get("Retry-After-Ms")
     value = headers.get("Retry-After") or ""
-    try:
+    with contextlib.suppress(ValueError):
         return float(milliseconds) / 1000 if milliseconds else float(value)
-    except ValueError:
-        date = http_date(value)
-        now = http_date(headers.get("Date")) or time.time()
-    return None if date is None else max(0.0, date - now)
+    date = http_date(value)
+    if date is None:
+        return None
+    return max(0.0, date - (http_date(headers.get("Date")) or time.time()))
 
 
-def retry_at(message: str) -> Optional[datetime]:
+def parse_retry_at(message: str) -> Optional[datetime]:
     """The time in a quota's message. It has no zone and is UTC+8; an unlikely one is ignored.
 
     https://github.com/can1357/oh-my-pi/issues/11014
     """
     stamp = re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", message)
+    if stamp is None:
+        return None
     try:
-        at = datetime.strptime(stamp.group() + "+0800" if stamp else "", "%Y-%m-%d %H:%M:%S%z")
+        at = datetime.strptime(stamp.group() + "+0800", "%Y-%m-%d %H:%M:%S%z")
     except ValueError:
         return None
     ahead = at - datetime.now(timezone.utc)
@@ -1701,7 +1714,7 @@ def retry_at(message: str) -> Optional[datetime]:
 
 
 def normalize_choices(body: Any, part: str) -> None:
-    """Set right what servers do to choices; ValueError where they cannot be read.
+    """Normalize the choices of a reply in place; raise ValueError if they are malformed.
 
     part: "message" or "delta"; a server that does not stream sends a message in place of a delta.
     A finish_reason "null" or "" is none. The arguments of a whole message are JSON text, "{}" for
@@ -1731,7 +1744,10 @@ def arguments_text(arguments: Any) -> str:
 
 
 def check_whole(completion: Completion, proved: bool) -> None:
-    """Raise unless an answer is whole: its end proved, and no choice broken off by the server."""
+    """Raise unless an answer is whole: its end proved, and no choice broken off by the server.
+
+    A stream proves its end by [DONE] or finish reasons, a JSON body by being parsed.
+    """
     reasons = [str(choice.finish_reason) for choice in completion.choices]
     broken = [reason for reason in reasons if reason in BROKEN_OFF]
     if broken:
@@ -1771,7 +1787,7 @@ class Answer:
         """The answer in the form of a reply that is not streamed."""
         for (index, name), pieces in self._texts.items():
             self._choices[index].message[name] = "".join(pieces)
-        choices = list(self._choices.values())
+        choices = [self._choices[index] for index in sorted(self._choices)]
         return Completion(self._head, object="chat.completion", choices=choices)
 
     def add(self, chunk: Chunk) -> None:
@@ -1788,7 +1804,6 @@ class Answer:
                 message = Record(role="assistant", content="")
                 self._choices[index] = Record(index=index, finish_reason=None, message=message)
             choice = self._choices[index]
-            choice["finish_reason"] = part.get("finish_reason") or choice["finish_reason"]
             delta = part["delta"]
             texts = {"content": delta.get("content"), "reasoning_content": delta.reasoning_content}
             for name, text in texts.items():
@@ -1796,40 +1811,37 @@ class Answer:
                     self._texts[index, name].append(text)
             for fragment in delta.get("tool_calls") or ():
                 self.add_fragment(choice, fragment)
+            choice["finish_reason"] = part.get("finish_reason") or choice["finish_reason"]
 
     def add_fragment(self, choice: Any, fragment: Any) -> None:
-        """Add a part of a tool call; arguments are {} until text of them comes."""
-        given: Any = fragment.function or Record()
-        call = self.tool_call(choice.message, (choice.index, fragment.index), fragment)
-        arguments = arguments_text(given.arguments)
+        """Add a part of a tool call; its arguments are {} until text of them comes.
+
+        It belongs to the call with its id; else it begins one, if it brings a new id and a name, or
+        a name under a new index; else to the latest under its index; else to the last. Some servers
+        give all calls one index (huggingface/smolagents#1958), some a new id to each fragment
+        (mistralai/mistral-vibe#1127).
+        """
+        function: Any = fragment.function or Record()
+        calls = choice.message.setdefault("tool_calls", [])
+        latest = self._latest.get((choice.index, fragment.index))
+        same_id = [call for call in calls if fragment.id and call.id == fragment.id]
+        if same_id:
+            call = same_id[-1]
+        elif not calls or (function.name and (fragment.id or not latest)):
+            call = Record(fragment, function=Record(function, arguments="{}"))
+            call.pop("index", None)
+            calls.append(call)
+            choice.message["content"] = choice.message.content or None
+        else:
+            call = latest or calls[-1]
+        if fragment.index is not None:
+            self._latest[choice.index, fragment.index] = call
+        arguments = arguments_text(function.arguments)
         if arguments:
             before = call.function.arguments
             call.function["arguments"] = arguments if before == "{}" else before + arguments
         call["id"] = call.id or fragment.id
-        call.function["name"] = call.function.name or given.name
-
-    def tool_call(self, message: Any, place: Tuple[int, Any], fragment: Any) -> Any:
-        """The tool call that a fragment belongs to, perhaps a new one.
-
-        The one with its id; else a new one, if it brings a new id and a name, or a name under a new
-        index; else the latest under its index; else the last. Some servers give all calls one index
-        (huggingface/smolagents#1958), some a new id to each fragment (mistralai/mistral-vibe#1127).
-        """
-        calls = message.setdefault("tool_calls", [])
-        same_id = [call for call in calls if fragment.id and call.id == fragment.id]
-        latest = self._latest.get(place) if fragment.index is not None else None
-        named = fragment.function and fragment.function.name
-        if same_id:
-            call = same_id[-1]
-        elif not calls or (named and (fragment.id or not latest)):
-            call = Record(fragment, function=Record(fragment.function or {}, arguments="{}"))
-            call.pop("index", None)
-            calls.append(call)
-            message["content"] = message.content or None
-        else:
-            call = latest or calls[-1]
-        self._latest[place] = call
-        return call
+        call.function["name"] = call.function.name or function.name
 
 
 def read_chunks(reply: Reply, answer: Answer) -> "Generator[Chunk, None, None]":
@@ -1837,20 +1849,18 @@ def read_chunks(reply: Reply, answer: Answer) -> "Generator[Chunk, None, None]":
 
     Raise where it ends before its end is proved; after that no failure raises.
     """
-    blocks = reply.blocks(StreamInterruptedError)
+    received = reply.iter_bytes(StreamInterruptedError)
     try:
-        for event, data in iter_sse(bare_text_as_data(iter_lines(blocks))):
+        for event, data in iter_sse(bare_text_as_data(iter_lines(received))):
             if event == "ping" or not data:
                 continue
             if data.startswith("[DONE]"):
                 answer.done = True
                 break
-            chunk = reply.chunk(data)
-            answer.add(chunk)
-            yield chunk
+            yield reply.chunk(data, answer)
         if answer.done:  # read to the end, so that the connection can be kept
             reply.call.end = min(reply.call.end, time.monotonic() + DRAIN_LIMIT)
-            collections.deque(blocks, maxlen=0)
+            collections.deque(received, maxlen=0)
     except GLMError as error:
         if not answer.proved:
             completion = answer.completion
@@ -1862,7 +1872,9 @@ def read_chunks(reply: Reply, answer: Answer) -> "Generator[Chunk, None, None]":
 
 
 class Stream:
-    """The chunks of an answer: iterate, use `with`, or `close`, which any thread may do.
+    """The chunks of an answer: iterate over it, use it in a `with` block, close it from any thread.
+
+    Making one reads the first chunk.
 
     `completion` is the answer as far as it came. It is whole once [DONE] or a finish_reason of
     every choice came; a stream that ends before raises StreamInterruptedError. Every failure has
@@ -1920,7 +1932,7 @@ class Stream:
 
 
 class Content:
-    """A binary reply, read when it is used: whole, by blocks, or into a file."""
+    """A binary reply, read when it is used: whole, as it comes, or into a file."""
 
     def __init__(self, reply: Reply) -> None:
         self._reply = reply
@@ -1933,10 +1945,7 @@ class Content:
             self._data = b"".join(self.iter_bytes())
         return self._data
 
-    @property
-    def content(self) -> bytes:
-        """All of it, as often as you like."""
-        return self.read()
+    content = property(read)
 
     @property
     def text(self) -> str:
@@ -1944,22 +1953,22 @@ class Content:
         return self._reply.text(self.read())
 
     def iter_bytes(self) -> Iterator[bytes]:
-        """Its blocks as they come. Nothing is kept, so it can be read only once in this way."""
+        """Its bytes as they come. Nothing is kept, so it can be read only once in this way."""
         if self._data is not None:
             return iter([self._data])
         if self._streamed:
-            raise GLMValueError("this content was read by blocks, so it is gone: ask for it again")
+            raise GLMValueError("this content was read already and not kept: ask for it again")
         self._streamed = True
-        return self._reply.blocks()
+        return self._reply.iter_bytes()
 
     def write_to_file(self, file: Union[str, "os.PathLike[str]"]) -> None:
-        """Write it to the file of this name, which is opened when the first block is there."""
-        blocks = self.iter_bytes()
-        first = next(blocks, b"")
+        """Write it to the file of this name, which is opened when the first bytes are there."""
+        chunks = self.iter_bytes()
+        first = next(chunks, b"")
         with open(file, "wb") as target:
             target.write(first)
-            for block in blocks:
-                target.write(block)
+            for chunk in chunks:
+                target.write(chunk)
 
     stream_to_file = write_to_file
 
@@ -1988,7 +1997,7 @@ def image_part(image: Any, raw: bool = False) -> Dict[str, Any]:
     data = file_content(image)
     types = [kind for start, kind in IMAGE_TYPES.items() if re.match(start, data, re.S)]
     if not types:
-        raise GLMValueError(f"image: {str(image)[:80]} is no PNG, JPEG, GIF or WebP")
+        raise GLMValueError(f"image: {str(image)[:80]} is not a PNG, JPEG, GIF or WebP")
     encoded = base64.b64encode(data).decode()
     url = encoded if raw else f"data:{types[0]};base64,{encoded}"
     return {"type": "image_url", "image_url": {"url": url}}
@@ -2066,17 +2075,17 @@ def multipart(fields: Mapping[str, Any], files: Mapping[str, Any]) -> Tuple[byte
     A file is a path, bytes, a binary file, (name, one of these) or (name, one of these, type).
     """
     boundary = os.urandom(16).hex()
-    blocks: List[bytes] = []
+    parts: List[bytes] = []
     for name, value in fields.items():
         if value is not None:
             content = value.encode() if isinstance(value, str) else to_json(value)
-            blocks += [form_head(boundary, name), content, b"\r\n"]
+            parts += [form_head(boundary, name), content, b"\r\n"]
     for name, source in files.items():
         filename, content, content_type = to_upload(source, name)
         details = f'; filename="{form_name(filename)}"\r\nContent-Type: {content_type}'
-        blocks += [form_head(boundary, name, details), content, b"\r\n"]
-    blocks.append(f"--{boundary}--\r\n".encode())
-    return b"".join(blocks), "multipart/form-data; boundary=" + boundary
+        parts += [form_head(boundary, name, details), content, b"\r\n"]
+    parts.append(f"--{boundary}--\r\n".encode())
+    return b"".join(parts), "multipart/form-data; boundary=" + boundary
 
 
 def form_head(boundary: str, name: str, details: str = "") -> bytes:
@@ -2122,7 +2131,10 @@ def to_upload(source: Any, field: str) -> Tuple[str, bytes, str]:
 # unless auth= or GLM_AUTH say "jwt" or "key".
 
 
-class Requests:
+KEY_HEADERS = ("Authorization", "X-api-key")  # in which a caller may send a key of another kind
+
+
+class APIClient:
     """What all endpoints of a client share: where requests go, how they are signed and repeated."""
 
     def __init__(
@@ -2168,7 +2180,7 @@ class Requests:
         timeout: Any = None,
         extra_headers: Any = None,
     ) -> Any:
-        """The way of every call: one encoding, one deadline, and attempts by `retry`."""
+        """Send a request with one deadline, as often as `retry` says, and return what it gave."""
         read = reader(reply, body)
         url = self.url(method, path, query)
         data, content_type = encode_body(body, files)
@@ -2176,6 +2188,7 @@ class Requests:
         headers = {**self.headers, **content_type, **extra}
         call = Call(self.timeout if timeout is None else to_timeout(timeout), f"{method} {url}")
         call.secrets += [self.key, self.key.rpartition(".")[2]]
+        call.secrets += [headers.get(name, "").rpartition(" ")[2] for name in KEY_HEADERS]
 
         def attempt() -> Any:
             request = Request(url, data, method=method)
@@ -2297,11 +2310,13 @@ def log_attempt(call: Call, status: Optional[int], outcome: Any, started: float)
 
 def to_base_url(url: str) -> str:
     """A base URL from a URL or a name of BASE_URLS, without a trailing slash."""
-    url = re.sub("/+(chat/completions)?/*$", "", BASE_URLS.get(url, url).strip())
+    url = url.strip()
+    url = re.sub("/+(chat/completions)?/*$", "", BASE_URLS.get(url, url))
     with contextlib.suppress(ValueError):  # of the port
         parts = urllib.parse.urlsplit(url)
         good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        if good and "@" not in parts.netloc and re.fullmatch('[!"$->@-~]+', url):
+        plain = re.fullmatch('[!"$->@-~]+', url)  # printable ASCII, but not # and ?
+        if good and plain and "@" not in parts.netloc:
             return url
     raise GLMValueError(
         "base_url: http(s)://host:port/path without user, password, ? and #, or one of "
@@ -2338,7 +2353,7 @@ def find_key(api_key: Optional[str], base_url: str) -> Tuple[str, str]:
 
 
 def to_key(text: Any, source: str) -> str:
-    """A key as it is sent, without what comes along when it is pasted: space, quotes, Bearer."""
+    """Strip white space, quotes and a leading Bearer from a pasted key."""
     if isinstance(text, str):
         key = re.sub("^Bearer ", "", text.strip().strip("\"'").strip()).strip()
         if re.fullmatch("[ -~]*", key):
@@ -2360,7 +2375,7 @@ def choose_auth(auth: Optional[str], key: str, base_url: str) -> str:
 
 
 def to_headers(headers: Any, source: str) -> Dict[str, str]:
-    """Headers by their names as urllib spells them; an error for what is no header."""
+    """Headers by their names as urllib spells them; an error for what cannot be one."""
     checked = {}
     for name, value in as_dict(headers, source).items():
         texts = isinstance(name, str) and isinstance(value, str)
@@ -2388,9 +2403,9 @@ READERS: Dict[str, Callable[[Reply], Any]] = {
     "json": Reply.json,
     "completion": Reply.completion,
     "stream": Stream,
-    "bytes": Reply.whole,
+    "bytes": Reply.read,
     "content": Content,
-    "response": Reply.raw,
+    "response": Reply.raw_reply,
 }
 
 
@@ -2409,8 +2424,8 @@ def reader(reply: str, body: Any) -> Callable[[Reply], Any]:
 class Resource:
     """A group of endpoints."""
 
-    def __init__(self, requests: Requests) -> None:
-        self._requests = requests
+    def __init__(self, api: APIClient) -> None:
+        self._api = api
 
 
 def route(method: str, path: str, *, form: str = "", reply: str = "json") -> Callable[..., Any]:
@@ -2439,7 +2454,7 @@ def route(method: str, path: str, *, form: str = "", reply: str = "json") -> Cal
         if method in ("GET", "DELETE"):
             query.update(fields)
             fields = {}
-        return self._requests.request(
+        return self._api.request(
             method,
             path.format(**values),
             fields or None,
@@ -2467,26 +2482,13 @@ def path_value(fields: Dict[str, Any], parameter: str) -> str:
 
 def pages(path: str) -> Callable[..., Any]:
     """A method of a Resource that lists: it returns a Page."""
+    get = route("GET", path)
 
-    def call(
-        self: Resource,
-        *,
-        timeout: Any = None,
-        extra_headers: Any = None,
-        extra_query: Any = None,
-        **fields: Any,
-    ) -> Any:
-        query = {**as_dict(extra_query, "extra_query"), **without_none(fields)}
-
-        def fetch(query: Mapping[str, Any]) -> Any:
-            body = self._requests.request(
-                "GET", path, query=query, timeout=timeout, extra_headers=extra_headers
-            )
-            if not isinstance(body, dict):
-                return body
-            return Page(body).with_next(lambda last: fetch({**query, "after": last}))
-
-        return fetch(query)
+    def call(self: Resource, **fields: Any) -> Any:
+        body = get(self, **fields)
+        if not isinstance(body, dict):
+            return body
+        return Page(body).with_next(lambda last: call(self, **{**fields, "after": last}))
 
     call.__doc__ = f"GET {path}: its fields by name. Iterating fetches the pages after the first."
     return call
@@ -2495,9 +2497,8 @@ def pages(path: str) -> Callable[..., Any]:
 class Completions(Resource):
     """client.chat.completions"""
 
-    def __init__(self, requests: Requests) -> None:
-        super().__init__(requests)
-        self._only_model: Optional[str] = None
+    _post = route("POST", "/chat/completions", reply="completion")
+    _only_model: Optional[str] = None
 
     @overload
     def create(
@@ -2521,7 +2522,6 @@ class Completions(Resource):
         thinking: Any = None,
         timeout: Any = None,
         extra_headers: Any = None,
-        extra_query: Any = None,
         extra_body: Any = None,
         **params: Any,
     ) -> Any:
@@ -2531,36 +2531,35 @@ class Completions(Resource):
         into the request. thinking=True or False is spelled as the host wants it, a dict goes
         through. model: else GLM_MODEL, else a free one, on other hosts the only one they have.
         """
-        if not isinstance(messages, (list, tuple)) or not messages:
+        valid = isinstance(messages, (list, tuple)) and all(isinstance(m, dict) for m in messages)
+        if not valid or not messages:
             raise GLMValueError('messages: a list like [{"role": "user", "content": "..."}]')
-        if isinstance(thinking, bool) and self._requests.official:
+        if isinstance(thinking, bool) and self._api.official:
             thinking = {"type": "enabled" if thinking else "disabled"}
         elif isinstance(thinking, bool):  # vLLM and SGLang: zai-org/GLM-4.5#42
             template = params.get("chat_template_kwargs") or {}
             params["chat_template_kwargs"] = {**template, "enable_thinking": thinking}
             thinking = None
-        extra = as_dict(extra_body, "extra_body")
-        model = model or extra.get("model") or self._default_model(messages)
-        body = {"model": model, "messages": messages, "stream": stream, "thinking": thinking}
-        body = {**without_none({**body, **params}), **extra}
-        return self._requests.request(
-            "POST",
-            "/chat/completions",
-            body,
-            reply="stream" if body.get("stream") else "completion",
-            query=extra_query,
+        extra_body = as_dict(extra_body, "extra_body")
+        model = model or extra_body.get("model") or os.environ.get("GLM_MODEL")
+        return self._post(
+            model=model or self._default_model(messages, timeout, extra_headers),
+            messages=messages,
+            stream=stream,
+            thinking=thinking,
             timeout=timeout,
             extra_headers=extra_headers,
+            extra_body=extra_body,
+            **params,
         )
 
-    def _default_model(self, messages: Iterable[Any]) -> str:
-        named = os.environ.get("GLM_MODEL")
-        if named:
-            return named
-        if self._requests.official:
+    def _default_model(self, messages: Iterable[Any], timeout: Any, extra_headers: Any) -> str:
+        if self._api.official:
             return IMAGE_MODEL if any(map(has_image, messages)) else TEXT_MODEL
         if self._only_model is None:
-            listing = self._requests.request("GET", "/models")
+            listing = self._api.request(
+                "GET", "/models", timeout=timeout, extra_headers=extra_headers
+            )
             names = [str(model.id) for model in getattr(listing, "data", None) or ()]
             if len(names) != 1:
                 names = names or ["which it does not list"]
@@ -2587,10 +2586,10 @@ class AsyncCompletions(Resource):
 class Chat(Resource):
     """client.chat"""
 
-    def __init__(self, requests: Requests) -> None:
-        super().__init__(requests)
-        self.completions = Completions(requests)
-        self.asyncCompletions = AsyncCompletions(requests)  # the official SDKs' name
+    def __init__(self, api: APIClient) -> None:
+        super().__init__(api)
+        self.completions = Completions(api)
+        self.asyncCompletions = AsyncCompletions(api)  # the official SDKs' name
 
 
 class Images(Resource):
@@ -2673,9 +2672,9 @@ class Audio(Resource):
 
     speech = route("POST", "/audio/speech", reply="content")
 
-    def __init__(self, requests: Requests) -> None:
-        super().__init__(requests)
-        self.transcriptions = Transcriptions(requests)
+    def __init__(self, api: APIClient) -> None:
+        super().__init__(api)
+        self.transcriptions = Transcriptions(api)
 
 
 class Models(Resource):
@@ -2711,12 +2710,15 @@ Client = TypeVar("Client", bound="GLM")
 class GLM:
     """A client for one base URL. Threads can share it; a forked process makes its own connections.
 
-    api_key: else GLM_API_KEY, ZAI_API_KEY, ZHIPUAI_API_KEY or ZHIPU_API_KEY; all but the first go
-    to the vendor's hosts and to the host of their own *_BASE_URL only. base_url: a URL or a name of
-    BASE_URLS; else GLM_BASE_URL, ZAI_BASE_URL or ZHIPUAI_BASE_URL, else BigModel's. auth: "jwt"
-    sends a signed token, "key" the key; None a token where BigModel takes it. timeout: see Timeout.
-    max_retries: see retry. proxy: a URL, or False; else the environment's. ca_file: certificates to
-    trust besides the system's. opener: an opener of urllib.request in place of our transport.
+    api_key: else GLM_API_KEY, ZAI_API_KEY, ZHIPUAI_API_KEY or ZHIPU_API_KEY; keys from the last
+    three are sent only to the vendor's hosts and to the one in the matching *_BASE_URL.
+    base_url: a URL or a name of BASE_URLS; else GLM_BASE_URL, ZAI_BASE_URL or ZHIPUAI_BASE_URL,
+    else BigModel's.
+    auth: "jwt" sends a signed token, "key" the key; None a token where BigModel takes it.
+    timeout: see Timeout. max_retries: see retry.
+    proxy: a URL, or False; else the environment's.
+    ca_file: certificates to trust besides the system's.
+    opener: an opener of urllib.request in place of our transport.
 
     Use it in a `with` block, or `close` it; one that is dropped closes its connections too.
     `base_url`, `auth` ("" without a key), `key_source` (a variable, "api_key", or why there is no
@@ -2750,31 +2752,31 @@ class GLM:
             "ca_file": ca_file,
             "opener": opener,
         }
-        self._use(Requests(**self._options))
+        self._use(APIClient(**self._options))
 
-    def _use(self, requests: Requests) -> None:
-        self._requests = requests
-        self.base_url = requests.base_url
-        self.auth = requests.auth if requests.key else ""
-        self.key_source = requests.key_source
-        self.timeout = requests.timeout
-        self.max_retries = requests.max_retries
-        self.chat = Chat(requests)
-        self.images = Images(requests)
-        self.videos = Videos(requests)
-        self.embeddings = Embeddings(requests)
-        self.assistant = Assistant(requests)
-        self.files = Files(requests)
-        self.batches = Batches(requests)
-        self.web_search = WebSearch(requests)
-        self.web_reader = WebReader(requests)
-        self.moderations = Moderations(requests)
-        self.rerank = Rerank(requests)
-        self.audio = Audio(requests)
-        self.models = Models(requests)
-        self.layout_parsing = LayoutParsing(requests)
-        self.agents = Agents(requests)
-        self.tokenizer = Tokenizer(requests)
+    def _use(self, api: APIClient) -> None:
+        self._api = api
+        self.base_url = api.base_url
+        self.auth = api.auth if api.key else ""
+        self.key_source = api.key_source
+        self.timeout = api.timeout
+        self.max_retries = api.max_retries
+        self.chat = Chat(api)
+        self.images = Images(api)
+        self.videos = Videos(api)
+        self.embeddings = Embeddings(api)
+        self.assistant = Assistant(api)
+        self.files = Files(api)
+        self.batches = Batches(api)
+        self.web_search = WebSearch(api)
+        self.web_reader = WebReader(api)
+        self.moderations = Moderations(api)
+        self.rerank = Rerank(api)
+        self.audio = Audio(api)
+        self.models = Models(api)
+        self.layout_parsing = LayoutParsing(api)
+        self.agents = Agents(api)
+        self.tokenizer = Tokenizer(api)
 
     def with_options(self: Client, **changes: Any) -> Client:
         """A copy with some arguments changed; it shares the connections if they can be the same."""
@@ -2782,16 +2784,17 @@ class GLM:
         vars(clone).update(vars(self))  # a subclass may have attributes of its own
         clone._options = options = {**self._options, **changes}
         if "base_url" not in changes:  # the key stays, whatever became of the environment
-            options = {**options, "api_key": changes.get("api_key", self._requests.key)}
-        requests = Requests(**options)
+            options = {**options, "api_key": changes.get("api_key", self._api.key)}
+        api = APIClient(**options)
         if not changes.keys() & {"base_url", "proxy", "ca_file", "opener"}:
-            requests.pool, requests.opener = self._requests.pool, self._requests.opener
-            requests.clock_offset = self._requests.clock_offset
-        clone._use(requests)
+            api.pool, api.opener = self._api.pool, self._api.opener
+            api.clock_offset = self._api.clock_offset
+        if not changes.keys() & {"base_url", "api_key"}:
+            api.key_source = self._api.key_source
+        clone._use(api)
         return clone
 
-    def __copy__(self: Client) -> Client:
-        return self.with_options()
+    __copy__ = with_options
 
     def __deepcopy__(self: Client, memo: Any) -> Client:
         return self.with_options()
@@ -2812,7 +2815,7 @@ class GLM:
 
     def close(self) -> None:
         """Close the idle connections; the client can go on."""
-        self._requests.pool.close()
+        self._api.pool.close()
 
     def ask(
         self,
@@ -2859,7 +2862,7 @@ class GLM:
         goes as a form. reply: "json" gives Records, "bytes" bytes, "content" a Content, "stream" a
         Stream, "response" an object with status, headers and body (of a 2xx; others raise).
         """
-        return self._requests.request(
+        return self._api.request(
             method,
             path,
             body,
@@ -2873,16 +2876,13 @@ class GLM:
     def wait(self, task: Any, *, interval: float = 5, timeout: Optional[float] = None) -> Any:
         """Follow an asynchronous task, or its id, to its end, and return its result.
 
-        It asks every `interval` seconds, for `timeout` seconds at most; a task that ends in another
-        way than by success raises APIResponseError.
+        It asks every `interval` seconds, for `timeout` seconds at most. Raises APIResponseError if
+        the task does not succeed.
         """
         name = task if isinstance(task, str) else as_dict(task, "task").get("id") or ""
-        call = Call(self._requests.timeout._replace(total=timeout), f"waiting for task {name}")
+        call = Call(self._api.timeout._replace(total=timeout), f"waiting for task {name}")
         while True:
-            try:
-                limits = call.timeout._replace(total=call.time_left(None))
-            except socket.timeout as error:
-                raise network_error(error, call) from None
+            limits = call.timeout._replace(total=call.time_left(None))
             task = self.chat.asyncCompletions.retrieve_completion_result(name, timeout=limits)
             if task.task_status == "SUCCESS":
                 return task
@@ -2935,7 +2935,7 @@ def load_env(
 
 def parse_env_line(line: str) -> Dict[str, str]:
     """The variable that a line of a .env file sets, if it sets one."""
-    match = re.match(r"\s*(?:export\s+)?(?:'([^']+)'|([^\s=#']+))\s*=(.*)", line)
+    match = re.match(r"\s*(?:export\s+)?(?:'([^'=]+)'|([^\s=#']+))\s*=(.*)", line)
     if match is None:
         return {}
     value = match.group(3).strip()
@@ -3271,7 +3271,7 @@ A \\ at the end of a line continues on the next; \"\"\" begins and ends several.
 """
 OPTION_NAMES = (  # how the library's messages name an argument, and the option for it
     ("base_url:", "--base-url:"),
-    ("ca_file names", "--ca-file names"),
+    ("ca_file:", "--ca-file:"),
     ("ca_file= or", "--ca-file or"),
     ("model=, GLM_MODEL", "-m or GLM_MODEL"),
     ("proxy=False or opener=", "--proxy off"),
@@ -3518,7 +3518,9 @@ class Session:
                 return message
         except (ValueError, TypeError, LookupError):
             pass
-        raise GLMValueError(f"{self.path}, line {number}: no message of a session; left as it is")
+        raise GLMValueError(
+            f"{self.path}, line {number}: not a message of a session; left as it is"
+        )
 
     def add(self, *turn: Any) -> None:
         """Append a turn, to the file wholly or not at all."""

@@ -2842,6 +2842,7 @@ BASE_URLS = [  # given, used
     ("zai-coding", "https://api.z.ai/api/coding/paas/v4"),
     ("http://h:8000/v1/", "http://h:8000/v1"),
     (" http://h/v1/chat/completions ", "http://h/v1"),
+    (" zai ", glm.BASE_URLS["zai"]),
     ("https://[::1]:8/v1", "https://[::1]:8/v1"),
     ("ftp://h", None),
     ("h:8000", None),
@@ -3231,6 +3232,7 @@ ENV_LINES = [  # as python-dotenv reads them
     ("K", None),
     ("# K=1", None),
     ("=1", None),
+    ("'a=b'=c", None),
     ("", None),
 ]
 
@@ -3676,7 +3678,7 @@ def test_content_can_be_used_again(service, client, tmp_path):
     assert (tmp_path / "a.wav").read_bytes() == WAV
     content = client.audio.speech(model="m", input="x")
     assert b"".join(content.iter_bytes()) == WAV
-    assert "gone" in str(caught(content.read, glm.GLMValueError))
+    assert "not kept" in str(caught(content.read, glm.GLMValueError))
     (tmp_path / "kept").write_bytes(b"kept")
     service.replies.append([HEAD + b"content-length: 99\r\n\r\n", CLOSE])
     caught(
@@ -3800,6 +3802,66 @@ def test_a_reply_without_a_body_is_not_waited_for(service, client):
     start = time.monotonic()
     assert client.request("DELETE", "/x") == {} and time.monotonic() - start < 1
     assert ask(client).choices
+
+
+MALFORMED = [
+    {"tool_calls": ["x"]},
+    {"tool_calls": [None]},
+    {"tool_calls": [{"function": "f"}]},
+    {"tool_calls": "text"},
+    {"tool_calls": 5},
+]
+
+
+@pytest.mark.parametrize("message", MALFORMED)
+def test_malformed_tool_calls_are_errors_of_ours(service, client, message):
+    choice = {"index": 0, "finish_reason": "tool_calls"}
+    service.replies.append(reply({"choices": [dict(choice, message=dict(message, content=None))]}))
+    service.replies.append(stream(events({"choices": [dict(choice, delta=message)]}, "[DONE]")))
+    for streamed in (False, True):
+        caught(
+            lambda streamed=streamed: ask(client, stream=streamed), glm.APIResponseValidationError
+        )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{}",
+        "[{}]",
+        '{"error": {}}',
+        '{"detail":' * 2000 + "1" + "}" * 2000,
+        '{"error": null, "message": null}',
+    ],
+)
+def test_refusals_that_say_nothing(service, client, body):
+    service.replies.append(reply(body, 400, content_type="application/json"))
+    error = caught(lambda: ask(client), glm.APIRequestFailedError)
+    assert error.code is None and len(str(error)) < 600
+
+
+def test_choices_stand_in_the_order_of_their_index(service, client):
+    rows = [chunk("second", "stop"), chunk("first", "stop")]
+    rows[0]["choices"][0]["index"] = 1
+    service.replies.append(stream(events(*rows, "[DONE]")))
+    answer = ask(client, stream=True, n=2)
+    list(answer)
+    assert [choice.message.content for choice in answer.completion.choices] == ["first", "second"]
+
+
+def test_another_key_in_a_header_is_masked(service, client):
+    secret = "0123456789abcdefOTHER"
+    for headers in ({"Authorization": "Bearer " + secret}, {"X-Api-Key": secret}):
+        service.replies.append(failure(1000, 401, "you sent " + secret))
+        assert secret not in seen_of(lambda headers=headers: ask(client, extra_headers=headers))
+
+
+def test_the_look_for_the_model_is_part_of_the_call(service):
+    client = glm.GLM(KEY, service.url, max_retries=0)
+    service.replies.append([60])
+    start = time.monotonic()
+    caught(lambda: client.ask("x", timeout=0.2, extra_headers={"X-A": "b"}), glm.APITimeoutError)
+    assert time.monotonic() - start < 1 and service.requests[0].headers["x-a"] == "b"
 
 
 def test_a_page_of_titles_takes_no_time(service, client):
@@ -4137,7 +4199,7 @@ MESSAGES_NAME_OPTIONS = [  # words, environment, what stderr says and what not
         "--proxy off",
         "proxy=False",
     ),
-    (["Hi", "--ca-file", "no/such", "--base-url", "https://x"], {}, "--ca-file names", "ca_file"),
+    (["Hi", "--ca-file", "no/such", "--base-url", "https://x"], {}, "--ca-file:", "ca_file"),
     (["Hi"], {"GLM_MODEL": None, "several": True}, "-m or GLM_MODEL", "model="),
     (["Hi", "--base-url", "nonsense"], {}, "--base-url:", "base_url:"),
 ]
