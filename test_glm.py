@@ -11,6 +11,7 @@ import hmac
 import json
 import os
 import re
+import select
 import socket
 import ssl
 import struct
@@ -131,6 +132,7 @@ class Service:
         self.pace = pace  # seconds between the lines of a long answer; with it, thinking takes 2
         self.replies, self.requests, self.connections, self.gate = deque(), [], 0, threading.Event()
         self.files, self.tasks, self.batches = {}, {}, {}
+        self.left = []  # when a peer left while it was kept waiting
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", port))
@@ -199,9 +201,22 @@ class Service:
                 return True
             if isinstance(part, bytes):
                 peer.sendall(part)
-            elif self.gate.wait(part):
+            elif self._wait(peer, part):
                 return True
         return b"connection: close" in (parts if isinstance(parts, bytes) else b"")[:999]
+
+    def _wait(self, peer, seconds):
+        """Wait; true if the other end has left, or the service is closed, before."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not self.gate.is_set():
+            pause = min(0.05, max(0.0, end - time.monotonic()))
+            if not select.select([peer], [], [], pause)[0]:
+                continue
+            if self.context or not peer.recv(1, socket.MSG_PEEK):
+                self.left.append(time.monotonic())
+                return True
+            self.gate.wait(pause)
+        return self.gate.is_set()
 
     def _tunnel(self, peer, path):
         """Be a proxy: let the two ends talk. The name is not looked up: all is on loopback."""
@@ -517,10 +532,10 @@ def main(argv):
 if __name__ == "__main__":
     raise SystemExit(main(sys.argv[1:]))
 
+import asyncio
 import copy
 import pickle
 import random
-import select
 import shlex
 import shutil
 import signal
@@ -3943,6 +3958,247 @@ def test_a_turn_that_fails_or_is_left_changes_nothing(service, client):
     assert len(talk.messages) == 4
 
 
+# -- Async -----------------------------------------------------------------------------------------
+
+
+def run_async(make):
+    """Run the coroutine that make() returns in a loop of its own, in debug mode."""
+    loop = asyncio.new_event_loop()
+    loop.set_debug(True)
+    try:
+        return loop.run_until_complete(make())
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
+@pytest.fixture
+def async_client(service):
+    return glm.AsyncGLM(KEY, service.url, max_retries=0, timeout=5)
+
+
+def test_everything_is_awaited(service, async_client, tmp_path):
+    async def main():
+        client = async_client
+        assert await client.ask("Hi", model="m") == "You said: Hi"
+        assert (await client.chat.completions.create(model="m", messages=MESSAGES)).choices
+        async with await client.chat.completions.create(
+            model="m", messages=MESSAGES, stream=True
+        ) as answer:
+            pieces = [chunk.choices[0].delta.content async for chunk in answer]
+        assert "".join(pieces) == answer.completion.choices[0].message.content == "You said: Hi"
+        assert [piece async for piece in client.stream("abcd", model="m")][:2] == ["You ", "said"]
+        rows = (await client.embeddings.create(model="m", input=["a", "b"])).data
+        assert len(rows) == 2 and (await client.request("GET", "/models")).data
+        service.replies.extend([page("a", has_more=True), page("b")])
+        assert [item.id async for item in await client.batches.list()] == ["a", "b"]
+        speech = await client.audio.speech(model="m", input="x")
+        with pytest.raises(AttributeError):
+            speech.content  # noqa: B018  # it would block the loop
+        await speech.write_to_file(str(tmp_path / "a.wav"))
+        speech = await client.audio.speech(model="m", input="x")
+        assert b"".join([data async for data in speech.iter_bytes()]) == WAV
+        talk = glm.AsyncConversation(client, "be kind", model="m")
+        assert await talk.ask("one") == "You said: one"
+        assert "".join([piece async for piece in talk.stream("two")]) == "You said: two"
+        assert len(talk.messages) == 5
+        task = await client.videos.generations(model="m", prompt="x")
+        assert (await client.wait(task, interval=0.01)).task_status == "SUCCESS"
+        async with client.with_options(timeout=3) as other:
+            assert await other.ask("Hi", model="m") == "You said: Hi"
+        for wrong in (client.ask(None), client.files.delete(""), client.request("GET", "/nowhere")):
+            with pytest.raises(glm.GLMError):
+                await wrong
+        answers = [client.ask(str(number), model="m") for number in range(100)]
+        texts = await asyncio.gather(*map(asyncio.ensure_future, answers))
+        assert texts == ["You said: %d" % number for number in range(100)]
+        await client.close()
+
+    run_async(main)
+    assert glm.AsyncOpenAI is glm.AsyncGLM and KEY not in repr(async_client)
+
+
+def test_groups_of_the_async_client_can_be_mocked(async_client):
+    async def fake(**fields):
+        return "mocked"
+
+    async_client.chat.completions.create = fake
+    assert run_async(lambda: async_client.chat.completions.create(model="m")) == "mocked"
+    with pytest.raises(AttributeError):
+        async_client.nonsense  # noqa: B018
+
+
+@pytest.mark.parametrize("name", sorted(HELD))
+def test_cancelling_a_task_ends_its_call(service, async_client, name):
+    async def main():
+        service.replies.append(HELD[name])
+        stream_ = name == "a stream"
+
+        async def call():
+            answer = await async_client.chat.completions.create(
+                model="m", messages=MESSAGES, stream=stream_
+            )
+            return [chunk async for chunk in answer] if stream_ else answer
+
+        task = asyncio.ensure_future(call())
+        while not service.requests:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        start = time.monotonic()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert time.monotonic() - start < 0.3
+        while not service.left:
+            await asyncio.sleep(0.01)
+            assert time.monotonic() - start < 1
+        assert service.left[0] - start < 0.5
+        assert await async_client.ask("Hi", model="m") == "You said: Hi"
+
+    run_async(main)
+
+
+def test_a_timeout_of_asyncio_ends_waits_of_retries(service, async_client):
+    service.replies.append(failure(1302, 429, retry_after=30))
+    client = async_client.with_options(max_retries=3)
+
+    async def main():
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(client.ask("x", model="m"), 0.2)
+        assert await client.ask("Hi", model="m") == "You said: Hi"
+
+    start = time.monotonic()
+    run_async(main)
+    assert time.monotonic() - start < 1
+
+
+def test_a_thousand_streams_at_once(service, async_client):
+    async def one(number):
+        pieces = [piece async for piece in async_client.stream("n%d" % number, model="m")]
+        return "".join(pieces) == "You said: n%d" % number
+
+    async def main():
+        return await asyncio.gather(*[one(number) for number in range(1000)])
+
+    assert all(run_async(main)) and len(service.requests) == 1000
+
+
+@pytest.mark.skipif(not LINUX, reason="looks into /proc")
+def test_cancels_at_random_moments(service, async_client):
+    rng, good, cancelled = random.Random(7), [], []
+
+    async def one(number):
+        text = "n%d" % number
+        if number % 2:
+            answer = await async_client.ask(text, model="m")
+        else:
+            answer = "".join([piece async for piece in async_client.stream(text, model="m")])
+        assert answer == "You said: " + text
+        good.append(number)
+
+    async def main():
+        for _ in range(50):
+            tasks = [asyncio.ensure_future(one(number)) for number in range(15)]
+            for task in tasks[:10]:
+                asyncio.get_event_loop().call_later(rng.random() * 0.012, task.cancel)
+            for result in await asyncio.gather(*tasks, return_exceptions=True):
+                if result is not None:
+                    assert isinstance(result, asyncio.CancelledError), result
+                    cancelled.append(result)
+
+    run_async(main)
+    assert len(good) >= 250 and len(cancelled) > 200
+    run_async(lambda: async_client.close())
+    wait_for(lambda: threading.active_count() < 60)
+    assert not [1 for fd in os.listdir("/proc/self/fd") if is_connected_to(fd, service)]
+
+
+def is_connected_to(fd, service):
+    """Whether a descriptor is a socket to the service (its own ends have its port at home)."""
+    try:
+        copy_ = socket.socket(fileno=os.dup(int(fd)))
+    except (OSError, ValueError):
+        return False
+    try:
+        return copy_.getpeername()[1] == service.port
+    except (OSError, IndexError, TypeError):
+        return False
+    finally:
+        copy_.close()
+
+
+LEAVES = """if 1:
+    import sys; sys.path.insert(0, sys.argv[1])
+    import glm
+    assert "asyncio" not in sys.modules and "concurrent.futures" not in sys.modules
+    import asyncio, socket, time
+    if sys.argv[3] == "lookup":
+        socket.getaddrinfo = lambda *args: time.sleep(60)
+    async def main():
+        client = glm.AsyncGLM("k.secret", sys.argv[2], max_retries=0)
+        try:
+            await asyncio.wait_for(client.ask("x", model="m"), 0.3)
+        except asyncio.TimeoutError:
+            print("left", flush=True)
+    asyncio.get_event_loop_policy().new_event_loop().run_until_complete(main())
+"""
+
+
+@pytest.mark.parametrize("what", ["connect", "lookup", "reply"])
+def test_the_process_exits_while_a_call_hangs(service, what):
+    listener, filled = black_hole() if LINUX else (socket.socket(), [])
+    port = listener.getsockname()[1] if what == "connect" and LINUX else service.port
+    service.replies.append([60])
+    start = time.monotonic()
+    words = [sys.executable, "-c", LEAVES, HERE, "http://127.0.0.1:%d/v1" % port, what]
+    assert subprocess.check_output(words, timeout=20) == b"left\n" or what == "lookup"
+    assert time.monotonic() - start < 2.5
+    for one in [listener] + filled:
+        one.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_an_async_client_works_after_a_fork(service, async_client):
+    assert run_async(lambda: async_client.ask("parent", model="m")) == "You said: parent"
+    child = os.fork()
+    if child == 0:
+        good = run_async(lambda: async_client.ask("child", model="m")) == "You said: child"
+        os._exit(0 if good else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert run_async(lambda: async_client.ask("parent", model="m")) == "You said: parent"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 7), reason="no contextvars")
+def test_context_variables_reach_the_call(service):
+    import contextvars
+
+    variable, seen = contextvars.ContextVar("variable"), []
+
+    class Opener(Answers):
+        def open(self, request, timeout=None):
+            seen.append(variable.get())
+            return super().open(request, timeout)
+
+    async def main():
+        variable.set("mine")
+        return await glm.AsyncGLM(KEY, opener=Opener(ask_reply())).ask("Hi")
+
+    assert run_async(main) == "Hi" and seen == ["mine"]
+
+
+def test_few_threads_serve_many_calls(service):
+    client = glm.AsyncGLM(KEY, service.url, max_concurrency=3)
+    before = threading.active_count()
+
+    async def main():
+        answers = await asyncio.gather(*[client.ask(str(n), model="m") for n in range(40)])
+        assert answers == ["You said: %d" % n for n in range(40)]
+        return len({thread.name for thread in threading.enumerate()})
+
+    run_async(main)
+    assert service.connections <= 3 and before >= 1
+
+
 # -- Command line ------------------------------------------------------------------------------
 
 Run = namedtuple("Run", "code out err")
@@ -4255,7 +4511,7 @@ def chinese_locale(request, tmp_path_factory):
     if not shutil.which("localedef"):
         pytest.skip("no localedef: the locale cannot be made")
     name = "zh_CN." + request.param
-    words = ["localedef", "-c", "-i", "zh_CN", "-f", request.param, os.path.join(folder, name)]
+    words = ["localedef", "-c", "-i", "POSIX", "-f", request.param, os.path.join(folder, name)]
     subprocess.call(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     if not os.path.exists(os.path.join(folder, name)):
         pytest.skip("localedef has no " + name)
@@ -4982,20 +5238,25 @@ def test_copies_live_side_by_side(service, tmp_path):
     assert out.decode().startswith("glm.py %s, SHA-256 " % glm.__version__)
 
 
-@pytest.mark.parametrize("banner", ["Command line"])
-def test_what_stands_below_a_banner_can_be_cut_off(service, tmp_path, banner):
-    above, below = re.split("(?m)^# -- {} -+$".format(banner), SOURCE)
-    (tmp_path / "cut.py").write_text(above, encoding="utf-8")
+@pytest.mark.parametrize("cut", [["Command line"], ["Async"], ["Async", "Command line"]])
+def test_what_stands_below_a_banner_can_be_cut_off(service, tmp_path, cut):
+    sections = re.split("(?m)^(?=# -- .* -+$)", SOURCE)
+    rest = [part for part in sections if not part.startswith(tuple("# -- " + name for name in cut))]
+    assert len(sections) - len(rest) == len(cut)
+    (tmp_path / "cut.py").write_text("".join(rest), encoding="utf-8")
     code = """if 1:
         import sys; sys.path.insert(0, sys.argv[1])
         import cut
         from cut import *
         client = GLM(sys.argv[3], sys.argv[2])
         assert client.ask("Hi", model="m") == "You said: Hi" == "".join(client.stream("Hi", model="m"))
-        assert not hasattr(cut, "main") and "main" not in cut.__all__
+        assert all(hasattr(cut, name) for name in cut.__all__)
     """
     words = [sys.executable, "-W", "error", "-c", code, str(tmp_path), service.url, KEY]
     subprocess.check_call(words)
+    if "Command line" not in cut:
+        out = subprocess.check_output([sys.executable, str(tmp_path / "cut.py"), "--version"])
+        assert out.startswith(b"glm.py " + glm.__version__.encode())
     assert "main" in glm.__all__ and all(hasattr(glm, name) for name in glm.__all__)
     order = [
         SOURCE.index(name, SOURCE.index("# -- Constants"))
