@@ -1378,7 +1378,8 @@ class Page(Record):
 
 ChatCompletion = Completion
 ChatCompletionChunk = Chunk
-ChatCompletionMessage = CompletionMessage = Message
+ChatCompletionMessage = Message
+CompletionMessage = Message
 ChatCompletionMessageToolCall = ToolCall
 
 DECODER = json.JSONDecoder(object_hook=Record)
