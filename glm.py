@@ -1138,9 +1138,8 @@ class KeepAliveHandler(urllib.request.BaseHandler):
 
     def close(self) -> None:
         """Close the idle connections."""
-        with contextlib.suppress(IndexError):
-            while True:
-                self.pool.pop().close()
+        for connection in iter(self.take, None):
+            connection.close()
 
 
 def network_error(
@@ -1875,11 +1874,9 @@ def read_chunks(reply: Reply, answer: Answer) -> "Generator[Chunk, None, None]":
 class Stream:
     """The chunks of an answer: iterate over it, use it in a `with` block, close it from any thread.
 
-    Making one reads the first chunk.
-
-    `completion` is the answer as far as it came. It is whole once [DONE] or a finish_reason of
-    every choice came; a stream that ends before raises StreamInterruptedError. Every failure has
-    the answer so far in `partial`.
+    Making one reads the first chunk. `completion` is the answer as far as it came. It is whole once
+    [DONE] or a finish_reason of every choice came; a stream that ends before raises
+    StreamInterruptedError. Every failure has the answer so far in `partial`.
     """
 
     def __init__(self, reply: Reply, several: bool = False) -> None:
@@ -2185,8 +2182,7 @@ class APIClient:
         read = reader(reply, body)
         url = self.url(method, path, query)
         data, content_type = encode_body(body, files)
-        extra = to_headers(extra_headers, "extra_headers")
-        headers = {**self.headers, **content_type, **extra}
+        headers = {**self.headers, **content_type, **to_headers(extra_headers, "extra_headers")}
         call = Call(self.timeout if timeout is None else to_timeout(timeout), f"{method} {url}")
         call.secrets += [self.key, self.key.rpartition(".")[2]]
         call.secrets += [headers.get(name, "").rpartition(" ")[2] for name in KEY_HEADERS]
@@ -2930,7 +2926,10 @@ def load_env(
             raise GLMValueError(f"{path}, line {number}: {error}") from None
     for name, value in variables.items():
         if override or name not in os.environ:
-            os.environ[name] = value
+            try:
+                os.environ[name] = value
+            except UnicodeEncodeError:  # on 3.6 without a locale
+                os.environ[name] = os.fsdecode(value.encode("utf-8"))
     return variables
 
 
@@ -3825,20 +3824,28 @@ def check_setup(args: Any, screen: Screen) -> int:
     if reply.headers.get("Date"):
         date = email.utils.parsedate_to_datetime(reply.headers["Date"]).timestamp()
         line("clock", f"{time.time() - date:+.0f} s from the server's")
+    names = listed_models(reply.body)
+    if not any(client.base_url.startswith(url) for url in BASE_URLS.values()):
+        line("model", served_model(args, names))  # the official list does not have all
+    return 0
+
+
+def listed_models(body: bytes) -> List[str]:
+    """The names in a reply to GET /models."""
     try:
-        names = [str(model["id"]) for model in json.loads(reply.body.decode("utf-8"))["data"]]
+        return [str(model["id"]) for model in json.loads(body.decode("utf-8"))["data"]]
     except (ValueError, LookupError, TypeError):
-        raise APIResponseValidationError(
-            "GET /models: no list of models; is the path right?"
-        ) from None
-    if any(client.base_url.startswith(url) for url in BASE_URLS.values()):
-        return 0  # the official list has not all of the models
+        pass
+    raise APIResponseValidationError("GET /models: no list of models; is the path right?")
+
+
+def served_model(args: Any, names: List[str]) -> str:
+    """The model that would answer; an error if the server does not have it."""
     model = args.model or os.environ.get("GLM_MODEL") or (names[0] if len(names) == 1 else "")
     if model not in names:
         missing = f"there is no model {model!r}" if model else "name a model"
         raise GLMValueError(f"{missing}; the server has: {', '.join(names) or 'none'}")
-    line("model", model)
-    return 0
+    return str(model)
 
 
 def to_proxy(text: Optional[str]) -> Union[str, bool, None]:
