@@ -3161,6 +3161,8 @@ class Awaited:
     if not TYPE_CHECKING:  # a checker knows the declared names alone
 
         def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):  # copies ask for such names before there is a target
+                raise AttributeError(name)
             if isinstance(getattr(type(self._target), name, None), property):
                 raise AttributeError(f"{name} would block: await a method")
             value = getattr(self._target, name)
@@ -3227,6 +3229,14 @@ class AsyncGLM(Awaited):
         clone = object.__new__(type(self))
         Awaited.__init__(clone, self._target.with_options(**changes), self._workers)
         return clone
+
+    __copy__ = with_options
+
+    def __deepcopy__(self, memo: Any) -> "AsyncGLM":
+        return self.with_options()
+
+    def __reduce__(self) -> Any:
+        return self._target.__reduce__()  # which says why not
 
     def __repr__(self) -> str:
         return f"Async{self._target!r}"
@@ -3361,10 +3371,11 @@ def option_parser() -> Any:
 def parse_arguments(argv: List[str]) -> Any:
     """The options, and as `words` all that is none; after -- everything is a word."""
     parser = option_parser()
-    takes_value = {}
-    for names, settings in OPTIONS:
-        has_value = settings.get("action", "append") == "append"
-        takes_value.update(dict.fromkeys(names.split(), has_value))
+    takes_value = {
+        name: settings.get("action", "append") == "append"
+        for names, settings in OPTIONS
+        for name in names.split()
+    }
     end = argv.index("--") if "--" in argv else len(argv)
     arguments = iter(argv[:end])
     options = []
@@ -3497,7 +3508,7 @@ class Session:
             self.head = [self.turns.pop(0)] if system_first else []
 
     def read(self, path: str) -> List[Any]:
-        """The messages in the file. A last line that a kill has torn is cut off."""
+        """The messages in the file. What a kill has left of a turn is cut off."""
         with open_private(path) as file:
             *lines, last = file.read().split(b"\n")
             messages = [self.message(line, number) for number, line in enumerate(lines, 1)]
@@ -3505,7 +3516,11 @@ class Session:
                 messages.append(self.message(last, len(lines) + 1))
                 file.write(b"\n")
             elif b'{"role":'.startswith(last[:8]):
-                file.truncate(file.seek(0, 2) - len(last))
+                torn = len(last)
+                if torn and messages and messages[-1]["role"] == "user":
+                    torn += len(lines[-1]) + 1
+                    messages.pop()
+                file.truncate(file.seek(0, 2) - torn)
             else:
                 self.message(last, len(lines) + 1)
         return messages

@@ -4016,6 +4016,10 @@ def test_everything_is_awaited(service, async_client, tmp_path):
 
     run_async(main)
     assert glm.AsyncOpenAI is glm.AsyncGLM and KEY not in repr(async_client)
+    for other in (copy.copy(async_client), copy.deepcopy(async_client)):
+        assert run_async(lambda other=other: other.ask("Hi", model="m")) == "You said: Hi"
+    with pytest.raises(TypeError):
+        pickle.dumps(async_client)
 
 
 def test_groups_of_the_async_client_can_be_mocked(async_client):
@@ -4899,6 +4903,10 @@ def test_sessions(service, tmp_path):
     done = run(service, "two", "-s", "late", *words)
     assert done.code == 0 and b"passed over" in done.err
     assert path.read_bytes().startswith(before) and len(path.read_bytes().splitlines()) == 4
+    assert [m["content"] for m in sent(service)["messages"]] == ["one", "You said: one", "two"]
+    torn = b'{"role": "user", "content": "lost"}\n{"role": "assistant", "cont'  # of one turn
+    path.write_bytes(before + torn)
+    assert run(service, "two", *words).code == 0
     assert [m["content"] for m in sent(service)["messages"]] == ["one", "You said: one", "two"]
     for junk in (
         b"my diary\n",
