@@ -570,9 +570,10 @@ def bare_text_as_data(lines: Iterable[str]) -> Iterator[str]:
     """
     bare = False
     for line in lines:
-        if not line.strip():
+        start = line.lstrip("\ufeff \t")
+        if start == "\n":
             bare = False
-        elif line.lstrip("\ufeff \t").startswith(("{", "[", "<")):
+        elif start.startswith(("{", "[", "<")):
             bare = True
         # The line end keeps a JSON body without one from being taken for an event that was cut off.
         yield "data: " + line.rstrip("\n") + "\n" if bare else line
@@ -1618,9 +1619,10 @@ def is_refusal(body: Any) -> bool:
     """Whether the JSON of a 2xx reply or of an event is an error after all."""
     if not isinstance(body, dict):
         return False
-    code = str(body.get("code") or 0)
-    is_error_code = code not in ("0", "200") and not body.keys() & {"choices", "id"}
-    return is_error_code or bool(body.get("error")) or body.get("success") is False
+    if body.get("error") or body.get("success") is False:
+        return True
+    code = body.get("code")
+    return bool(code) and str(code) not in ("0", "200") and not body.keys() & {"choices", "id"}
 
 
 def refusal_facts(body: Any) -> Tuple[Optional[str], str]:
@@ -1805,8 +1807,8 @@ class Answer:
                 self._choices[index] = Record(index=index, finish_reason=None, message=message)
             choice = self._choices[index]
             delta = part["delta"]
-            texts = {"content": delta.get("content"), "reasoning_content": delta.reasoning_content}
-            for name, text in texts.items():
+            thought = delta.get("reasoning_content") or delta.get("reasoning")
+            for name, text in (("content", delta.get("content")), ("reasoning_content", thought)):
                 if text and isinstance(text, str):  # agents send objects
                     self._texts[index, name].append(text)
             for fragment in delta.get("tool_calls") or ():
