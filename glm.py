@@ -1723,9 +1723,11 @@ def normalize_choices(body: Any, part: str) -> None:
     none; those of a delta stay as they were sent.
     """
     choices = body.get("choices") or [] if isinstance(body, dict) else None
-    if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
+    if not isinstance(choices, list):
         raise ValueError("choices")
     for choice in choices:
+        if not isinstance(choice, dict):
+            raise ValueError("choice")
         if choice.get("finish_reason") in ("null", ""):
             choice["finish_reason"] = None
         if part == "delta" and not choice.get("delta"):
@@ -3010,16 +3012,18 @@ class Workers:
         """Start from nothing; a forked process does, for its parent has the threads."""
         self.process = os.getpid()
         self.lock = threading.Lock()
-        self.jobs: queue.Queue[Callable[[], None]] = queue.Queue()
-        self.idle = threading.Semaphore(0)
+        self.jobs: Any = getattr(queue, "SimpleQueue", queue.Queue)()  # the former from 3.7 on
         self.count = 0
+        self.idle = 0
 
     def submit(self, job: Callable[[], None]) -> None:
         """Let a thread do the job, as soon as one of them is free."""
         if self.process != os.getpid():
             self.begin()
         with self.lock:
-            if not self.idle.acquire(blocking=False) and self.count < self.limit:
+            if self.idle:
+                self.idle -= 1
+            elif self.count < self.limit:
                 self.start()
         self.jobs.put(job)
 
@@ -3037,10 +3041,12 @@ class Workers:
         while True:
             try:
                 self.jobs.get(timeout=IDLE_LIMIT)()
-                self.idle.release()
+                with self.lock:
+                    self.idle += 1
             except queue.Empty:
                 with self.lock:
-                    if self.idle.acquire(blocking=False):
+                    if self.idle:
+                        self.idle -= 1
                         self.count -= 1
                         return
 
