@@ -539,6 +539,7 @@ import random
 import shlex
 import shutil
 import signal
+import stat
 import subprocess
 import traceback
 from unittest import mock
@@ -4125,15 +4126,12 @@ def test_cancels_at_random_moments(service, async_client):
 def is_connected_to(fd, service):
     """Whether a descriptor is a socket to the service (its own ends have its port at home)."""
     try:
-        copy_ = socket.socket(fileno=os.dup(int(fd)))
-    except (OSError, ValueError):
+        if not stat.S_ISSOCK(os.fstat(int(fd)).st_mode):
+            return False
+        with socket.socket(fileno=os.dup(int(fd))) as copy_:
+            return copy_.getpeername()[1] == service.port
+    except (OSError, IndexError, TypeError):  # closed meanwhile, not connected, of another family
         return False
-    try:
-        return copy_.getpeername()[1] == service.port
-    except (OSError, IndexError, TypeError):
-        return False
-    finally:
-        copy_.close()
 
 
 LEAVES = """if 1:
