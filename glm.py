@@ -1107,8 +1107,8 @@ class KeepAliveHandler(urllib.request.BaseHandler):
     def send(self, request: Request, connection: Connection) -> Any:
         """Send a request by this connection; any failure closes it."""
         call = request.call
-        call.hold(connection, self.pool)
         try:
+            call.hold(connection, self.pool)
             if connection.opened is None:
                 call.phase = "connect"
                 connection.open(call, self.tls_context() if connection.secure else None)
@@ -1116,6 +1116,7 @@ class KeepAliveHandler(urllib.request.BaseHandler):
             return connection.exchange(request)
         except BaseException:
             call.drop()
+            connection.close()  # a call that was cancelled before does not hold it
             raise
 
     def tls_context(self) -> "ssl.SSLContext":
