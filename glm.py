@@ -96,77 +96,28 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]  # no module
 
-# fmt: off  # one line or two a section, in their order
+# In the order of the sections.
 __all__ = [
-    "BASE_URLS",
-    "ERROR_CODES",
-    "NOT_GIVEN",
-    "omit",
-    "GLMError",
-    "GLMValueError",
-    "FinishReasonError",
-    "APICancelledError",
-    "APIResponseError",
-    "APIResponseValidationError",
-    "APIConnectionError",
-    "APITimeoutError",
-    "StreamInterruptedError",
-    "APIStatusError",
-    "APIRequestFailedError",
-    "APIAuthenticationError",
-    "PermissionDeniedError",
-    "NotFoundError",
-    "ConflictError",
-    "UnprocessableEntityError",
-    "APIReachLimitError",
-    "APIInternalError",
-    "APIServerFlowExceedError",
-    "APIError",
-    "ZhipuAIError",
-    "ZaiError",
-    "OpenAIError",
-    "BadRequestError",
-    "AuthenticationError",
-    "RateLimitError",
-    "InternalServerError",
-    "explain",
+    "BASE_URLS", "ERROR_CODES", "NOT_GIVEN", "omit",
+    "GLMError", "GLMValueError", "FinishReasonError", "APICancelledError", "APIResponseError",
+    "APIResponseValidationError", "APIConnectionError", "APITimeoutError", "StreamInterruptedError",
+    "APIStatusError", "APIRequestFailedError", "APIAuthenticationError", "PermissionDeniedError",
+    "NotFoundError", "ConflictError", "UnprocessableEntityError", "APIReachLimitError",
+    "APIInternalError", "APIServerFlowExceedError", "APIError", "ZhipuAIError", "ZaiError",
+    "OpenAIError", "BadRequestError", "AuthenticationError", "RateLimitError",
+    "InternalServerError", "explain",
     "generate_token",
     "iter_sse",
-    "Timeout",
-    "TIMEOUT",
-    "retry",
-    "Cancel",
-    "choose_proxy",
-    "Record",
-    "Function",
-    "ToolCall",
-    "Message",
-    "Delta",
-    "Choice",
-    "ChunkChoice",
-    "Usage",
-    "Completion",
-    "Chunk",
-    "Page",
-    "ChatCompletion",
-    "ChatCompletionChunk",
-    "ChatCompletionMessage",
-    "ChatCompletionMessageToolCall",
-    "CompletionMessage",
-    "Stream",
-    "Content",
-    "image_part",
-    "user_message",
-    "text_of",
-    "GLM",
-    "ZaiClient",
-    "ZhipuAI",
-    "ZhipuAiClient",
-    "OpenAI",
-    "load_env",
+    "Timeout", "TIMEOUT", "retry",
+    "Cancel", "choose_proxy",
+    "Record", "Function", "ToolCall", "Message", "Delta", "Choice", "ChunkChoice", "Usage",
+    "Completion", "Chunk", "Page", "ChatCompletion", "ChatCompletionChunk", "ChatCompletionMessage",
+    "ChatCompletionMessageToolCall", "CompletionMessage",
+    "Stream", "Content",
+    "image_part", "user_message", "text_of",
+    "GLM", "ZaiClient", "ZhipuAI", "ZhipuAiClient", "OpenAI", "load_env",
     "Conversation",
-]
-# fmt: on
+]  # fmt: skip
 __version__ = "2.0.0"
 
 # -- Constants -------------------------------------------------------------------------------------
@@ -681,12 +632,11 @@ class Cancel:
         self._lock = threading.RLock()
 
     def __enter__(self) -> "Cancel":
-        ACTIVE.cancels += (self,)
+        ACTIVE.cancels.append(self)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        last = len(ACTIVE.cancels) - 1 - ACTIVE.cancels[::-1].index(self)
-        ACTIVE.cancels = ACTIVE.cancels[:last] + ACTIVE.cancels[last + 1 :]
+        ACTIVE.cancels.remove(self)
 
     def cancel(self) -> None:
         """End the calls; what they received so far is in the errors' `partial`."""
@@ -709,7 +659,8 @@ class Cancel:
 class ActiveCancels(threading.local):
     """The Cancels whose `with` blocks this thread is in."""
 
-    cancels: Tuple[Cancel, ...] = ()
+    def __init__(self) -> None:
+        self.cancels: List[Cancel] = []
 
 
 ACTIVE = ActiveCancels()
@@ -1580,9 +1531,8 @@ class Reply:
         reasons += self.hints(status, code)
         named = body.get("request_id") if isinstance(body, dict) else None
         request_id = named or self.header("X-Request-Id") or self.header("X-Log-Id") or None
-        error_class = STATUS_ERRORS.get(status)
-        if error_class is None:
-            error_class = APIInternalError if status >= 500 else APIStatusError
+        other = APIInternalError if status >= 500 else APIStatusError
+        error_class = STATUS_ERRORS.get(status, other)
         return error_class(
             f"HTTP {self.status}: {'; '.join(reasons)} {self.call.where}",
             status_code=self.status,
@@ -1889,7 +1839,7 @@ class Stream:
         self._answer = Answer(several)
         self._chunks = read_chunks(reply, self._answer)
         self._closed = False
-        self._failure: Optional[Exception] = None
+        self._failure: Optional[Exception] = None  # raised again by whoever goes on iterating
         self._first: Optional[Chunk] = next(self._chunks, None)
         try:
             check_whole(self.completion, proved=True)  # a retry is possible now, and never again
@@ -2191,27 +2141,17 @@ class APIClient:
         call = Call(self.timeout if timeout is None else to_timeout(timeout), f"{method} {url}")
         call.secrets += [self.key, self.key.rpartition(".")[2]]
         call.secrets += [headers.get(name, "").rpartition(" ")[2] for name in KEY_HEADERS]
+        send = functools.partial(self.send, call, method, url, data, headers, read)
 
         def attempt() -> Any:
-            request = Request(url, data, method=method)
-            request.call = call
-            request.unredirected_hdrs = dict(headers)  # no other host sees them
-            return self.send(request, read)
-
-        def attempt_by_the_right_clock() -> Any:
             try:
-                return attempt()
+                return send()
             except APIAuthenticationError as error:
                 if not self.correct_clock(error, call):
                     raise
-            return attempt()
+            return send()
 
-        return retry(
-            attempt_by_the_right_clock,
-            max_retries=self.max_retries,
-            deadline=call.end,
-            sleep=call.sleep,
-        )
+        return retry(attempt, max_retries=self.max_retries, deadline=call.end, sleep=call.sleep)
 
     def url(self, method: str, path: str, query: Any) -> str:
         """The URL of a request."""
@@ -2221,9 +2161,19 @@ class APIClient:
         mark = "&" if "?" in path else "?"
         return self.base_url + path + (mark + fields if fields else "")
 
-    def send(self, request: Request, read: Callable[[Reply], Any]) -> Any:
+    def send(
+        self,
+        call: Call,
+        method: str,
+        url: str,
+        data: Optional[bytes],
+        headers: Mapping[str, str],
+        read: Callable[[Reply], Any],
+    ) -> Any:
         """Sign and send a request, and read its reply; whatever is not a 2xx raises."""
-        call = request.call
+        request = Request(url, data, method=method)
+        request.call = call
+        request.unredirected_hdrs = dict(headers)  # no other host sees them
         started = time.monotonic()
         status = None
         if self.key and not request.has_header("Authorization"):
@@ -2520,18 +2470,15 @@ class Completions(Resource):
         *,
         messages: Any,
         model: Optional[str] = None,
-        stream: Optional[bool] = None,
         thinking: Any = None,
-        timeout: Any = None,
-        extra_headers: Any = None,
-        extra_body: Any = None,
         **params: Any,
     ) -> Any:
         """Ask for an answer: a Completion, or with stream=True a Stream of Chunks.
 
-        Every other parameter goes to the server as it is; None is left out; extra_body is merged
-        into the request. thinking=True or False is spelled as the host wants it, a dict goes
-        through. model: else GLM_MODEL, else a free one, on other hosts the only one they have.
+        model: else GLM_MODEL, else a free one, on other hosts the only one they have.
+        thinking=True or False is spelled as the host wants it, a dict goes through. timeout,
+        extra_headers, extra_query and extra_body (which is merged into the request) are for this
+        call alone; every other parameter goes to the server as it is, and None is left out.
         """
         valid = isinstance(messages, (list, tuple)) and all(isinstance(m, dict) for m in messages)
         if not valid or not messages:
@@ -2542,25 +2489,20 @@ class Completions(Resource):
             template = params.get("chat_template_kwargs") or {}
             params["chat_template_kwargs"] = {**template, "enable_thinking": thinking}
             thinking = None
-        extra_body = as_dict(extra_body, "extra_body")
+        extra_body = as_dict(params.get("extra_body"), "extra_body")
         model = model or extra_body.get("model") or os.environ.get("GLM_MODEL")
-        return self._post(
-            model=model or self._default_model(messages, timeout, extra_headers),
-            messages=messages,
-            stream=stream,
-            thinking=thinking,
-            timeout=timeout,
-            extra_headers=extra_headers,
-            extra_body=extra_body,
-            **params,
-        )
+        model = model or self._default_model(messages, params)
+        return self._post(model=model, messages=messages, thinking=thinking, **params)
 
-    def _default_model(self, messages: Iterable[Any], timeout: Any, extra_headers: Any) -> str:
+    def _default_model(self, messages: Iterable[Any], params: Mapping[str, Any]) -> str:
         if self._api.official:
             return IMAGE_MODEL if any(map(has_image, messages)) else TEXT_MODEL
         if self._only_model is None:
             listing = self._api.request(
-                "GET", "/models", timeout=timeout, extra_headers=extra_headers
+                "GET",
+                "/models",
+                timeout=params.get("timeout"),
+                extra_headers=params.get("extra_headers"),
             )
             names = [str(model.id) for model in getattr(listing, "data", None) or ()]
             if len(names) != 1:
@@ -2890,7 +2832,7 @@ class GLM:
                 return task
             if task.task_status not in ("PROCESSING", "SUBMITTED", "QUEUED"):
                 raise APIResponseError(f"task {name} ended as {task.task_status}", body=task)
-            call.sleep(max(0.0, min(interval, call.end - time.monotonic())))
+            call.sleep(call.time_left(interval))
 
 
 class ZaiClient(GLM):
@@ -3314,42 +3256,40 @@ def to_limits(text: str) -> Timeout:
     return Timeout(total=value) if name else Timeout(min(8.0, value), value)
 
 
-OPTIONS: Tuple[Tuple[str, Dict[str, Any]], ...] = (  # names, and what argparse takes
-    ("-m --model", {"metavar": "NAME", "help": "else GLM_MODEL, else one that costs nothing"}),
-    ("-s --system", {"metavar": "TEXT", "help": "system prompt"}),
-    ("-t --temperature", {"metavar": "X", "type": float, "help": "sampling temperature"}),
-    ("--max-tokens", {"metavar": "N", "type": int, "help": "limit, thinking included"}),
-    ("-i --image", {"metavar": "FILE|URL|-", "action": "append", "help": "show an image"}),
-    ("-P --param", {"metavar": "KEY=JSON", "action": "append", "help": "any other field"}),
-    ("--think", {"action": "store_true", "default": None, "help": "think before the answer"}),
-    ("--no-think", {"dest": "think", "action": "store_false", "help": "do not think"}),
-    ("--effort", {"metavar": "LEVEL", "help": "reasoning_effort: low, high, max"}),
-    ("--show-thinking", {"action": "store_true", "help": "thoughts to stderr"}),
-    ("--no-stream", {"action": "store_true", "help": "the answer in one piece"}),
-    ("--json", {"action": "store_true", "help": "the reply as JSON; errors as a line of it"}),
-    ("--usage", {"action": "store_true", "help": "numbers of tokens to stderr"}),
-    ("-v --verbose", {"action": "store_true", "help": "requests to stderr"}),
-    ("--base-url", {"metavar": "URL", "help": "a URL, or " + ", ".join(BASE_URLS)}),
-    ("--auth", {"metavar": "jwt|key", "help": "send a signed token, or the key itself"}),
-    ("--key-file", {"metavar": "FILE", "help": "read the key from a file"}),
-    ("--env-file", {"metavar": "FILE", "help": "read variables from a .env file"}),
+OPTIONS: Tuple[Tuple[str, str, str, Dict[str, Any]], ...] = (
+    # names, value, help, and what else argparse needs to know
+    ("-m --model", "NAME", "else GLM_MODEL, else one that costs nothing", {}),
+    ("-s --system", "TEXT", "system prompt", {}),
+    ("-t --temperature", "X", "sampling temperature", {"type": float}),
+    ("--max-tokens", "N", "limit, thinking included", {"type": int}),
+    ("-i --image", "FILE|URL|-", "show an image", {"action": "append"}),
+    ("-P --param", "KEY=JSON", "any other field", {"action": "append"}),
+    ("--think", "", "think before the answer", {"default": None}),
+    ("--no-think", "", "do not think", {"dest": "think", "action": "store_false"}),
+    ("--effort", "LEVEL", "reasoning_effort: low, high, max", {}),
+    ("--show-thinking", "", "thoughts to stderr", {}),
+    ("--no-stream", "", "the answer in one piece", {}),
+    ("--json", "", "the reply as JSON; errors as a line of it", {}),
+    ("--usage", "", "numbers of tokens to stderr", {}),
+    ("-v --verbose", "", "requests to stderr", {}),
+    ("--base-url", "URL", "a URL, or " + ", ".join(BASE_URLS), {}),
+    ("--auth", "jwt|key", "send a signed token, or the key itself", {}),
+    ("--key-file", "FILE", "read the key from a file", {}),
+    ("--env-file", "FILE", "read variables from a .env file", {}),
     (
         "--timeout",
-        {
-            "metavar": "SECONDS",
-            "type": to_limits,
-            "default": TIMEOUT,
-            "help": "longest silence; total=SECONDS: the whole call",
-        },
+        "SECONDS",
+        "longest silence; total=SECONDS: the whole call",
+        {"type": to_limits, "default": TIMEOUT},
     ),
-    ("--ca-file", {"metavar": "FILE", "help": "trust the certificates in it too"}),
-    ("--proxy", {"metavar": "URL|off", "help": "in place of the environment's"}),
-    ("--session", {"metavar": "FILE", "help": "keep the conversation, and go on with it"}),
-    ("--models", {"action": "store_true", "help": "list the models of the server"}),
-    ("--check", {"action": "store_true", "help": "say what stands before an answer"}),
-    ("--explain", {"action": "store_true", "help": "say what the error code given means"}),
-    ("--version", {"action": "store_true", "help": "version, and SHA-256 of this file"}),
-    ("-h --help", {"action": "store_true", "help": "this"}),
+    ("--ca-file", "FILE", "trust the certificates in it too", {}),
+    ("--proxy", "URL|off", "in place of the environment's", {}),
+    ("--session", "FILE", "keep the conversation, and go on with it", {}),
+    ("--models", "", "list the models of the server", {}),
+    ("--check", "", "say what stands before an answer", {}),
+    ("--explain", "", "say what the error code given means", {}),
+    ("--version", "", "version, and SHA-256 of this file", {}),
+    ("-h --help", "", "this", {}),
 )
 
 
@@ -3372,19 +3312,16 @@ def option_parser() -> Any:
         ),
     )
     group = parser.add_argument_group("options")
-    for names, settings in OPTIONS:
-        group.add_argument(*names.split(), **settings)
+    for names, value, purpose, settings in OPTIONS:
+        usual = {"metavar": value} if value else {"action": "store_true"}
+        group.add_argument(*names.split(), help=purpose, **{**usual, **settings})
     return parser
 
 
 def parse_arguments(argv: List[str]) -> Any:
     """The options, and as `words` all that is none; after -- everything is a word."""
     parser = option_parser()
-    takes_value = {
-        name: settings.get("action", "append") == "append"
-        for names, settings in OPTIONS
-        for name in names.split()
-    }
+    values = {name: value for names, value, _, _ in OPTIONS for name in names.split()}
     end = argv.index("--") if "--" in argv else len(argv)
     arguments = iter(argv[:end])
     options = []
@@ -3394,9 +3331,9 @@ def parse_arguments(argv: List[str]) -> Any:
             words.append(argument)
             continue
         name = argument.partition("=")[0] if argument.startswith("--") else argument[:2]
-        if name not in takes_value:  # the rest of it may be a key
+        if name not in values:  # the rest of it may be a key
             parser.error(f"there is no option {name}")
-        if argument == name and takes_value[name]:  # glued on, a value may begin with a dash
+        if argument == name and values[name]:  # glued on, a value may begin with a dash
             argument += "=" + next(arguments, "")
         options.append(argument)
     args = parser.parse_args(options)
