@@ -1357,6 +1357,10 @@ def to_json(value: Any) -> bytes:
 # -- Replies ---------------------------------------------------------------------------------------
 
 
+# What JSON raises that is not JSON, or not of the form that the API documents.
+MALFORMED = (ValueError, LookupError, TypeError, AttributeError)
+
+
 class RawReply(NamedTuple):
     """A reply as it came."""
 
@@ -1368,9 +1372,7 @@ class RawReply(NamedTuple):
 class Reply:
     """The reply to one attempt of a call, by our transport or by another opener; read once."""
 
-    def __init__(
-        self, response: Any, call: Call, hints: Callable[[int, Optional[str]], List[str]]
-    ) -> None:
+    def __init__(self, response: Any, call: Call, hints: Callable[[int, str], List[str]]) -> None:
         self.response = response
         self.call = call
         self.hints = hints  # (HTTP status, code) -> likely reasons of a refusal
@@ -1480,7 +1482,7 @@ class Reply:
             normalize_choices(body, "message")
             completion = Completion(body)
             completion.choices[0]
-        except (ValueError, LookupError, TypeError, AttributeError):
+        except MALFORMED:
             raise self.invalid("it has no choices that can be read", str(body)) from None
         check_whole(completion, proved=True)
         return completion
@@ -1494,7 +1496,7 @@ class Reply:
             normalize_choices(body, "delta")
             chunk = Chunk(body)
             answer.add(chunk)
-        except (ValueError, TypeError, AttributeError):
+        except MALFORMED:
             raise self.invalid("an event of the stream is damaged", text) from None
         return chunk
 
@@ -1521,7 +1523,7 @@ class Reply:
         except ValueError:
             body = text
         code, message = refusal_facts(body)
-        row = ERROR_CODES.get(code or "")
+        row = ERROR_CODES.get(code)
         status = deciding_status(self.status, code)
         reasons = [" ".join(message.split())[:TEXT_LIMIT] or "an empty body"]
         if code:
@@ -1536,7 +1538,7 @@ class Reply:
         return error_class(
             f"HTTP {self.status}: {'; '.join(reasons)} {self.call.where}",
             status_code=self.status,
-            code=code,
+            code=code or None,
             request_id=request_id,
             retryable=row.retry == "yes" if row else status in (408, 429) or status >= 500,
             retry_after=parse_retry_after(self.headers),
@@ -1576,13 +1578,13 @@ def is_refusal(body: Any) -> bool:
     return bool(code) and str(code) not in ("0", "200") and not body.keys() & {"choices", "id"}
 
 
-def refusal_facts(body: Any) -> Tuple[Optional[str], str]:
-    """The business code and the message of a refusal, in the shapes of services and gateways."""
+def refusal_facts(body: Any) -> Tuple[str, str]:
+    """Code ("" for none) and message of a refusal, in the shapes of services and gateways."""
     if isinstance(body, list) and body and isinstance(body[0], dict):
         body = body[0]
     if not isinstance(body, dict):
         text = str(body)
-        return vendor_facts(text) or (None, title_of(text) or text)
+        return vendor_facts(text) or ("", title_of(text) or text)
     if isinstance(body.get("detail"), dict):
         body = body["detail"]
     error = body.get("error")
@@ -1590,11 +1592,11 @@ def refusal_facts(body: Any) -> Tuple[Optional[str], str]:
     texts = [details.get("message"), error, body.get("message"), body.get("msg")]
     texts.append(body.get("detail"))
     message = next((text for text in texts if text and isinstance(text, str)), "")
-    code = str(details.get("code") or "")[:40] or None
+    code = str(details.get("code") or "")[:40]
     return vendor_facts(message) or (code, message or json.dumps(body, ensure_ascii=False))
 
 
-def vendor_facts(text: str) -> Optional[Tuple[Optional[str], str]]:
+def vendor_facts(text: str) -> Optional[Tuple[str, str]]:
     """Code and message of the vendor's own error where a gateway quotes it in its text.
 
     As [1113][message][id], or as JSON behind any words:
@@ -1614,13 +1616,13 @@ def vendor_facts(text: str) -> Optional[Tuple[Optional[str], str]]:
     return facts if facts[0] in ERROR_CODES else None
 
 
-def deciding_status(status: int, code: Optional[str]) -> int:
+def deciding_status(status: int, code: str) -> int:
     """The HTTP status that decides an error's class: the code's own if it has one."""
-    row = ERROR_CODES.get(code or "")
+    row = ERROR_CODES.get(code)
     if row:
         return row.status or status
-    if status < 400:  # vLLM and SGLang send a status as the code within a stream
-        return next((known for known in STATUS_ERRORS if str(known) == code), status)
+    if status < 400 and code in map(str, STATUS_ERRORS):  # vLLM and SGLang, within a stream
+        return int(code)
     return status
 
 
@@ -1667,28 +1669,21 @@ def parse_retry_at(message: str) -> Optional[datetime]:
 
 
 def normalize_choices(body: Any, part: str) -> None:
-    """Normalize the choices of a reply in place; raise ValueError if they are malformed.
+    """Normalize the choices of a reply in place; raise one of MALFORMED if they are none.
 
     part: "message" or "delta"; a server that does not stream sends a message in place of a delta.
     A finish_reason "null" or "" is none. The arguments of a whole message are JSON text, "{}" for
     none; those of a delta stay as they were sent.
     """
-    choices = body.get("choices") or [] if isinstance(body, dict) else None
-    if not isinstance(choices, list):
-        raise ValueError("choices")
-    for choice in choices:
-        if not isinstance(choice, dict):
-            raise ValueError("choice")
+    for choice in body.get("choices") or ():
         if choice.get("finish_reason") in ("null", ""):
             choice["finish_reason"] = None
-        if part == "delta" and not choice.get("delta"):
-            choice["delta"] = choice.get("message") or Record()
-        if not isinstance(choice.get(part), dict):
-            raise ValueError(part)
-        if part == "message":
-            for call in choice["message"].get("tool_calls") or ():
-                function: Any = call.function or Record()
-                function["arguments"] = arguments_text(function.arguments) or "{}"
+        if part == "delta":
+            choice["delta"] = choice.get("delta") or choice.get("message") or Record()
+            continue
+        for call in choice["message"].get("tool_calls") or ():
+            function: Any = call.function or Record()
+            function["arguments"] = arguments_text(function.arguments) or "{}"
 
 
 def arguments_text(arguments: Any) -> str:
@@ -2219,7 +2214,7 @@ class APIClient:
         self.clock_offset = error.date - time.time()
         return abs(self.clock_offset - call.clock_offset) > CLOCK_TOLERANCE
 
-    def hints(self, status: int, code: Optional[str]) -> List[str]:
+    def hints(self, status: int, code: str) -> List[str]:
         """Likely reasons of a refusal beyond what the server says."""
         hints = []
         if status == 407:
