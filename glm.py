@@ -469,13 +469,15 @@ def iter_lines(chunks: Iterable[bytes]) -> Iterator[str]:
     pieces: List[str] = []  # of a line whose end has not come yet
     size = 0
     for chunk in itertools.chain(chunks, [b""]):  # an empty one is the end
-        first, *lines = decoder.decode(chunk, final=not chunk).split("\n")
-        pieces.append(first)
-        size += len(first)
-        for line in lines:
-            yield "".join(pieces) + "\n"
-            pieces = [line]
-            size = len(line)
+        text = decoder.decode(chunk, final=not chunk)
+        pieces.append(text)
+        size += len(text)
+        if "\n" in text:
+            *lines, rest = "".join(pieces).split("\n")
+            for line in lines:
+                yield line + "\n"
+            pieces = [rest]
+            size = len(rest)
         if size > LINE_LIMIT:
             raise APIResponseValidationError("a line of the stream is over 16 MB")
     rest = "".join(pieces)
@@ -492,11 +494,11 @@ def iter_sse(lines: Iterable[str]) -> Iterator[Tuple[str, str]]:
     """
     event = ""
     data: List[str] = []
-    with_ends = cut_off = False
+    line = text = ""
+    with_ends = False
     for line in lines:
         text = line.rstrip("\r\n")
         with_ends = with_ends or text != line
-        cut_off = with_ends and text == line
         name, _, value = text.lstrip("\ufeff").partition(":")
         if value.startswith(" "):
             value = value[1:]
@@ -509,6 +511,7 @@ def iter_sse(lines: Iterable[str]) -> Iterator[Tuple[str, str]]:
                 yield event or "message", "\n".join(data)
             event = ""
             data = []
+    cut_off = with_ends and text == line
     if data and not cut_off:
         yield event or "message", "\n".join(data)
 
@@ -1940,14 +1943,15 @@ def image_part(image: Any, raw: bool = False) -> Dict[str, Any]:
 
     raw: send bare base64 and no data URL; some models want that.
     """
-    if isinstance(image, str) and re.match("(https?|data):", image):
-        return {"type": "image_url", "image_url": {"url": image}}
-    data = file_content(image)
-    types = [kind for start, kind in IMAGE_TYPES.items() if re.match(start, data, re.S)]
-    if not types:
-        raise GLMValueError(f"image: {str(image)[:80]} is not a PNG, JPEG, GIF or WebP")
-    encoded = base64.b64encode(data).decode()
-    url = encoded if raw else f"data:{types[0]};base64,{encoded}"
+    url = image
+    if not isinstance(image, str) or not re.match("(https?|data):", image):
+        data = file_content(image)
+        types = [kind for start, kind in IMAGE_TYPES.items() if re.match(start, data, re.S)]
+        if not types:
+            raise GLMValueError(f"image: {str(image)[:80]} is not a PNG, JPEG, GIF or WebP")
+        url = base64.b64encode(data).decode()
+        if not raw:
+            url = f"data:{types[0]};base64,{url}"
     return {"type": "image_url", "image_url": {"url": url}}
 
 
@@ -2780,8 +2784,8 @@ class GLM:
     ) -> Iterator[str]:
         """The text of the answer as it comes; at its end it raises as `ask` does."""
         messages = [*system_messages(system), user_message(prompt, images)]
-        params.update(messages=messages, model=model, stream=True)
-        return iter_text(self.chat.completions.create(**params))
+        create = self.chat.completions.create
+        return iter_text(create(messages=messages, model=model, stream=True, **params))
 
     def request(
         self,
