@@ -1948,7 +1948,7 @@ def image_part(image: Any, raw: bool = False) -> Dict[str, Any]:
         data = file_content(image)
         types = [kind for start, kind in IMAGE_TYPES.items() if re.match(start, data, re.S)]
         if not types:
-            raise GLMValueError(f"image: {str(image)[:80]} is not a PNG, JPEG, GIF or WebP")
+            raise GLMValueError(f"image: {str(image)[-80:]} is not a PNG, JPEG, GIF or WebP")
         url = base64.b64encode(data).decode()
         if not raw:
             url = f"data:{types[0]};base64,{url}"
