@@ -6,6 +6,7 @@ python3 test_glm.py --serve               the stand-in alone, for any client
 """
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -20,6 +21,7 @@ import threading
 import time
 import zlib
 from collections import deque, namedtuple
+from email.utils import formatdate
 
 import glm
 
@@ -59,31 +61,39 @@ def reply(body, status=200, **headers):
         headers.setdefault("content_type", "application/json")
     body = body.encode("utf-8", "replace") if isinstance(body, str) else body
     headers.setdefault("content_length", len(body))
-    headers.setdefault("date", time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime()))
-    lines = [
-        "{}: {}\r\n".format(k.replace("_", "-"), v) for k, v in headers.items() if v is not None
-    ]
-    return ("HTTP/1.1 {} x\r\n{}\r\n".format(status, "".join(lines))).encode("latin-1") + body
+    headers.setdefault("date", formatdate(usegmt=True))
+    head = "HTTP/1.1 {} x\r\n".format(status)
+    for name, value in headers.items():
+        if value is not None:
+            head += "{}: {}\r\n".format(name.replace("_", "-"), value)
+    return (head + "\r\n").encode("latin-1") + body
 
 
 def failure(code, status=400, message="no", **headers):
     return reply({"error": {"code": str(code), "message": message}}, status, **headers)
 
 
-def chunk(content=None, finish=None, **more):
+def chunk(content=None, finish=None, usage=None, **delta):
     """One event of a stream, as the service sends it."""
-    usage = more.pop("usage", None)
-    delta = dict({"role": "assistant"}, **({} if content is None else {"content": content}), **more)
-    choice = dict({"index": 0, "delta": delta}, **({"finish_reason": finish} if finish else {}))
+    delta = dict({"role": "assistant"}, **delta)
+    if content is not None:
+        delta["content"] = content
+    choice = {"index": 0, "delta": delta}
+    if finish:
+        choice["finish_reason"] = finish
     event = {"id": "2026", "created": 1, "model": "glm-stand-in", "choices": [choice]}
     return dict(event, usage=usage) if usage else event
 
 
 def events(*items, end="\n"):
     """Server-sent events: dicts as JSON, text as it is."""
-    blank = end + end
     texts = [i if isinstance(i, str) else json.dumps(i, ensure_ascii=False) for i in items]
-    return "".join("data: " + text + blank for text in texts).encode("utf-8", "replace")
+    return "".join("data: " + text + end + end for text in texts).encode("utf-8", "replace")
+
+
+def http_chunk(data):
+    """Bytes as HTTP sends them where it tells no length."""
+    return b"%x\r\n%s\r\n" % (len(data), data)
 
 
 def stream(body, chunked=True, sizes=None, end=b"0\r\n\r\n", **headers):
@@ -91,13 +101,9 @@ def stream(body, chunked=True, sizes=None, end=b"0\r\n\r\n", **headers):
     headers = dict({"content_type": "text/event-stream;charset=UTF-8"}, **headers)
     if not chunked:
         return reply(body, content_length=None, connection="close", **headers)
-    parts, rest = [], body
-    while rest:
-        size = sizes or rest.find(b"\n\n") + 2 if sizes or b"\n\n" in rest else len(rest)
-        piece, rest = rest[:size], rest[size:]
-        parts.append(b"%x\r\n%s\r\n" % (len(piece), piece))
+    pattern = b".{1,%d}" % sizes if sizes else b".+?(?:\n\n|\\Z)"
     head = reply(b"", content_length=None, transfer_encoding="chunked", **headers)
-    return head + b"".join(parts) + end
+    return head + b"".join(map(http_chunk, re.findall(pattern, body, re.S))) + end
 
 
 ANSWER = [chunk("Hel"), chunk("lo"), chunk("", "stop", usage={"total_tokens": 7}), "[DONE]"]
@@ -112,13 +118,62 @@ def decode_token(token, secret):
     return json.loads(base64.urlsafe_b64decode(text.split(".")[1] + "==").decode())
 
 
-def event_chunk(head, delta, finish=None, **more):
-    """One event of a chat stream in an HTTP chunk of its own."""
-    choice = {"index": 0, "delta": dict({"role": "assistant"}, **delta)}
-    if finish:
-        choice["finish_reason"] = finish
-    data = events(dict(head, choices=[choice], **more))
-    return b"%x\r\n%s\r\n" % (len(data), data)
+def read_request(file):
+    """The next request of a connection, None where the peer has left."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        line = file.readline()
+        if not line:
+            return None
+        head += line
+    first, *lines = head.decode("latin-1").split("\r\n")[:-2]
+    method, path, _ = first.split(" ")
+    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+    size = int(headers.get("content-length", 0))
+    body = file.read(size)
+    return Seen(method, path, headers, body) if len(body) == size else None
+
+
+def parse_form(seen):
+    """name -> (file name, bytes) of a multipart body."""
+    boundary = seen.headers["content-type"].partition("boundary=")[2].encode()
+    parts = {}
+    for part in seen.body.split(b"--" + boundary)[1:-1]:
+        head, _, body = part.partition(b"\r\n\r\n")
+        found = re.search('name="([^"]*)"(?:; filename="([^"]*)")?', head.decode())
+        parts[found.group(1)] = found.group(2), body[:-2]
+    return parts
+
+
+def parse_body(seen):
+    """The fields of a request, sent as a form or as JSON."""
+    if "form-data" in seen.headers.get("content-type", ""):
+        return parse_form(seen)
+    return json.loads(seen.body.decode()) if seen.body else {}
+
+
+def relay(source, target):
+    """Copy what one socket receives to another, until it ends."""
+    with contextlib.suppress(OSError):
+        try:
+            for block in iter(lambda: source.recv(65536), b""):
+                target.sendall(block)
+        finally:
+            target.shutdown(socket.SHUT_WR)
+
+
+def in_background(function, *args):
+    thread = threading.Thread(target=function, args=args, daemon=True)
+    thread.start()
+    return thread
+
+
+SAME_EVERY_TIME = {  # the path of a POST, its reply
+    "/images/generations": {"created": 1, "data": [{"url": "https://x/cat.png"}]},
+    "/moderations": {"result_list": [{"content_type": "text", "risk_level": "PASS"}]},
+    "/layout_parsing": {"id": "1", "md_results": "# Title", "usage": {"total_tokens": 3}},
+    "/tokenizer": {"usage": {"prompt_tokens": 3, "total_tokens": 3}},
+}
 
 
 class Service:
@@ -133,79 +188,63 @@ class Service:
         self.replies, self.requests, self.connections, self.gate = deque(), [], 0, threading.Event()
         self.files, self.tasks, self.batches = {}, {}, {}
         self.left = []  # when a peer left while it was kept waiting
+        self.greeting = []  # what each peer gets at once, and then no more, like a scripted reply
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", port))
         self.listener.listen(512)
         self.port = self.listener.getsockname()[1]
         self.url = "http{}://127.0.0.1:{}/api/paas/v4".format("s" if context else "", self.port)
-        threading.Thread(target=self._accept, daemon=True).start()
+        in_background(self.accept)
 
     def close(self):
         self.gate.set()
         self.listener.close()
 
-    def _accept(self):
-        while True:
-            try:
+    def accept(self):
+        with contextlib.suppress(OSError):  # the listener was closed
+            while True:
                 peer, _ = self.listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
+                self.connections += 1
+                in_background(self._serve, peer)
 
     def _serve(self, peer):
-        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        try:
-            if self.context:
-                peer = self.context.wrap_socket(peer, server_side=True)
-            data = b""
-            while True:
-                while b"\r\n\r\n" not in data:
-                    if data[:1] == b"\x16":  # a TLS hello
-                        return peer.sendall(reply("plain HTTP here", 400))
-                    block = peer.recv(65536)
-                    if not block:
-                        return
-                    data += block
-                head, _, data = data.partition(b"\r\n\r\n")
-                lines = head.decode("latin-1").split("\r\n")
-                method, path, _ = lines[0].split(" ")
-                headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines[1:])}
-                size = int(headers.get("content-length", 0))
-                parts = [data]
-                have = len(data)
-                while have < size:
-                    block = peer.recv(1 << 20)
-                    if not block:
-                        return
-                    parts.append(block)
-                    have += len(block)
-                body, data = b"".join(parts)[:size], b"".join(parts)[size:]
-                seen = Seen(method, path, headers, body)
-                self.requests.append(seen)
-                if method == "CONNECT":
-                    return self._tunnel(peer, path)
-                if self._write(peer, self._choose(seen)):
-                    return
-        except OSError:
-            pass
-        finally:
-            peer.close()
+        with contextlib.suppress(OSError), peer:  # the peer has left
+            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.greeting:
+                self.write(peer, self.greeting)
+            elif self.context:
+                with self.context.wrap_socket(peer, server_side=True) as secured:
+                    self.converse(secured)
+            else:
+                self.converse(peer)
 
-    def _write(self, peer, parts):
-        for part in [parts] if isinstance(parts, bytes) else parts:
+    def converse(self, peer):
+        with peer.makefile("rb") as file:
+            if file.peek(1)[:1] == b"\x16":  # a TLS hello
+                return peer.sendall(reply("plain HTTP here", 400))
+            for seen in iter(lambda: read_request(file), None):
+                self.requests.append(seen)
+                if seen.method == "CONNECT":
+                    return self.tunnel(peer, seen.path)
+                if self.write(peer, self.choose(seen)):
+                    return
+
+    def write(self, peer, parts):
+        """Send a reply; true if the connection ends with it."""
+        parts = [parts] if isinstance(parts, bytes) else parts
+        for part in parts:
             if part is RESET:
                 peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             if part in (CLOSE, RESET):
                 return True
             if isinstance(part, bytes):
                 peer.sendall(part)
-            elif self._wait(peer, part):
+            elif self.wait(peer, part):
                 return True
-        return b"connection: close" in (parts if isinstance(parts, bytes) else b"")[:999]
+        return isinstance(parts[0], bytes) and b"connection: close" in parts[0][:999]
 
-    def _wait(self, peer, seconds):
+    def wait(self, peer, seconds):
         """Wait; true if the other end has left, or the service is closed, before."""
         end = time.monotonic() + seconds
         while time.monotonic() < end and not self.gate.is_set():
@@ -218,31 +257,19 @@ class Service:
             self.gate.wait(pause)
         return self.gate.is_set()
 
-    def _tunnel(self, peer, path):
+    def tunnel(self, peer, path):
         """Be a proxy: let the two ends talk. The name is not looked up: all is on loopback."""
         if self.replies:
-            return self._write(peer, self.replies.popleft())
-        other = socket.create_connection(("127.0.0.1", int(path.rpartition(":")[2])))
-        peer.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            return self.write(peer, self.replies.popleft())
+        with socket.create_connection(("127.0.0.1", int(path.rpartition(":")[2]))) as other:
+            peer.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            thread = in_background(relay, other, peer)
+            relay(peer, other)
+            thread.join(1)
 
-        def copy(source, target):
-            try:
-                for block in iter(lambda: source.recv(65536), b""):
-                    target.sendall(block)
-            except OSError:
-                pass
-            target.close()
-
-        thread = threading.Thread(target=copy, args=(other, peer), daemon=True)
-        thread.start()
-        copy(peer, other)
-        thread.join(1)
-
-    def _choose(self, seen):
-        try:
+    def choose(self, seen):
+        with contextlib.suppress(IndexError):
             return self.replies.popleft()
-        except IndexError:
-            pass
         try:
             return self.answer(seen)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
@@ -250,32 +277,29 @@ class Service:
 
     def answer(self, seen):
         """What the real service might say."""
-        sent = seen.headers.get("authorization", "").replace("Bearer ", "")
-        date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + self.clock))
-        if sent.count(".") == 2:
-            claims = decode_token(sent, KEY.split(".")[1])
-            now = (time.time() + self.clock) * 1000
-            if not claims:
-                return failure(1002, 401, "令牌非法", date=date)
-            if not claims["timestamp"] - 60000 < now < claims["exp"]:
-                return failure(1003, 401, "令牌已过期", date=date)
-        elif sent != KEY:
-            return failure(1000 if sent else 1001, 401, "身份验证失败", date=date)
-        path = seen.path.split("/api/paas/v4")[-1]
-        if path.partition("?")[0] == "/chat/completions" and seen.method == "POST":
-            return self.chat(json.loads(seen.body.decode()))
-        first, _, rest = path.partition("?")[0][1:].partition("/")
-        found = getattr(self, seen.method.lower() + "_" + first.replace("-", "_"), None)
-        if found:
-            return found(
-                rest,
-                parse_form(seen)
-                if b"form-data" in seen.body[:999]
-                else json.loads(seen.body.decode())
-                if seen.body
-                else {},
-            )
+        refusal = self.check(seen.headers.get("authorization", "").replace("Bearer ", ""))
+        if refusal:
+            return failure(*refusal, date=formatdate(time.time() + self.clock, usegmt=True))
+        path = seen.path.split("/api/paas/v4")[-1].partition("?")[0]
+        if seen.method == "POST" and path in SAME_EVERY_TIME:
+            return reply(SAME_EVERY_TIME[path])
+        group, _, rest = path[1:].partition("/")
+        handler = getattr(self, seen.method.lower() + "_" + group.replace("-", "_"), None)
+        if handler:
+            return handler(rest, parse_body(seen))
         return reply({"status": 404, "error": "Not Found", "path": seen.path}, 404)
+
+    def check(self, credential):
+        """What is wrong with a key or token, None if it is good."""
+        if credential.count(".") != 2:
+            bad = (1000 if credential else 1001, 401, "身份验证失败")
+            return None if credential == KEY else bad
+        claims = decode_token(credential, KEY.split(".")[1])
+        if not claims:
+            return 1002, 401, "令牌非法"
+        now = (time.time() + self.clock) * 1000
+        fresh = claims["timestamp"] - 60000 < now < claims["exp"]
+        return None if fresh else (1003, 401, "令牌已过期")
 
     def completion(self, body):
         """The reply to a chat request: it repeats, calls the first tool, or tells a long story."""
@@ -285,11 +309,9 @@ class Service:
             text = " ".join(part.get("text", "(" + part["type"] + ")") for part in text)
         message = {"role": "assistant", "content": "You said: " + str(text)}
         if str(text).startswith("long"):
-            lines = ["This is line {} of 200.".format(number) for number in range(1, 201)]
-            message["content"] = "\n".join(lines)
-        thinking = body.get("thinking") or {}
-        template = body.get("chat_template_kwargs") or {}
-        if thinking.get("type") == "enabled" or template.get("enable_thinking"):
+            message["content"] = "\n".join("This is line %d of 200." % n for n in range(1, 201))
+        thinking = (body.get("thinking") or {}).get("type") == "enabled"
+        if thinking or (body.get("chat_template_kwargs") or {}).get("enable_thinking"):
             message["reasoning_content"] = "They said something."
         finish = "stop"
         tools = [tool for tool in body.get("tools") or [] if tool["type"] == "function"]
@@ -309,29 +331,32 @@ class Service:
             "usage": dict(usage, total_tokens=2 * words + 2),
         }
 
-    def chat(self, body):
+    def post_chat(self, rest, body):
         if not any(message.get("role") in ("user", "tool") for message in body["messages"]):
             return failure(1214, 400, "messages 参数非法")
         whole = self.completion(body)
-        message = whole["choices"][0]["message"]
+        choice = whole["choices"][0]
+        message = choice["message"]
         thinks = [2.0] if self.pace and message.get("reasoning_content") else []
         if not body.get("stream"):
             return [*thinks, reply(whole)]
-        content = message.pop("content") or ""
-        size = 4 if len(content) < 1000 else 24
-        texts = [content[at : at + size] for at in range(0, len(content), size)]
-        head = {name: value for name, value in whole.items() if name not in ("choices", "usage")}
+        head = {name: whole[name] for name in ("id", "created", "model", "request_id")}
+
+        def event(*args, **delta):
+            return http_chunk(events(dict(chunk(*args, **delta), **head)))
+
         parts = [stream(b"", end=b"")]
         for name in ("reasoning_content", "tool_calls"):
             if message.get(name):
-                parts += [event_chunk(head, {name: message[name]}), *thinks]
-        for text in texts:
-            parts += [event_chunk(head, {"content": text}), *[self.pace] * (size > 4)]
-        finish = whole["choices"][0]["finish_reason"]
-        parts.append(event_chunk(head, {"content": ""}, finish, usage=whole["usage"]))
-        done = events("[DONE]")
-        parts.append(b"%x\r\n%s\r\n0\r\n\r\n" % (len(done), done))
-        return parts if self.pace else b"".join(part for part in parts if part)
+                parts += [event(**{name: message[name]}), *thinks]
+        content = message["content"] or ""
+        size = 4 if len(content) < 1000 else 24
+        pauses = [self.pace] if self.pace and size > 4 else []
+        for at in range(0, len(content), size):
+            parts += [event(content[at : at + size]), *pauses]
+        parts.append(event("", choice["finish_reason"], usage=whole["usage"]))
+        parts.append(http_chunk(events("[DONE]")) + b"0\r\n\r\n")
+        return parts if self.pace else b"".join(parts)
 
     def get_models(self, rest, body):
         if rest:
@@ -341,14 +366,12 @@ class Service:
     def task(self, body, **result):
         name = "task-%d" % (len(self.tasks) + 1)
         self.tasks[name] = [dict(task_status="PROCESSING"), dict(result, task_status="SUCCESS")]
-        return reply(
-            {"id": name, "request_id": "r1", "model": body["model"], "task_status": "PROCESSING"}
-        )
+        task = {"id": name, "request_id": "r1", "model": body["model"]}
+        return reply(dict(task, task_status="PROCESSING"))
 
     def post_videos(self, rest, body):
-        return self.task(
-            body, video_result=[{"url": "https://x/v.mp4", "cover_image_url": "https://x/v.png"}]
-        )
+        video = {"url": "https://x/v.mp4", "cover_image_url": "https://x/v.png"}
+        return self.task(body, video_result=[video])
 
     def post_async(self, rest, body):
         if rest == "images/generations":
@@ -362,60 +385,36 @@ class Service:
             return failure(1211, 404, "no such task")
         return reply(dict(states.pop(0) if states[1:] else states[0], id=rest, request_id="r1"))
 
-    def post_images(self, rest, body):
-        return reply({"created": 1, "data": [{"url": "https://x/cat.png"}], "content_filter": []})
-
     def post_embeddings(self, rest, body):
         texts = body["input"] if isinstance(body["input"], list) else [body["input"]]
-        rows = [
-            {"index": i, "object": "embedding", "embedding": [float(len(t)), 0.5]}
-            for i, t in enumerate(texts)
-        ]
-        return reply(
-            {"model": body["model"], "object": "list", "data": rows, "usage": {"total_tokens": 3}}
-        )
+        vectors = [[float(len(text)), 0.5] for text in texts]
+        rows = [{"index": i, "object": "embedding", "embedding": v} for i, v in enumerate(vectors)]
+        usage = {"total_tokens": 3}
+        return reply({"model": body["model"], "object": "list", "data": rows, "usage": usage})
 
     def post_assistant(self, rest, body):
-        delta = {"role": "assistant", "content": "found it"}
-        event = {
-            "id": "1",
-            "conversation_id": "c1",
-            "status": "completed",
-            "choices": [{"index": 0, "finish_reason": "stop", "delta": delta}],
-        }
+        event = dict(chunk("found it", "stop"), conversation_id="c1", status="completed")
         return stream(events(event, "[DONE]")) if body.get("stream") else failure(1212)
 
     def post_files(self, rest, body):
-        name = "file-%d" % (len(self.files) + 1)
+        file = {"id": "file-%d" % (len(self.files) + 1), "object": "file", "created_at": 1}
         if "upload_detail" in body:
-            return reply({"id": name, "object": "file"})
-        self.files[name] = body["file"]
-        return reply(
-            {
-                "id": name,
-                "object": "file",
-                "bytes": len(body["file"][1]),
-                "filename": body["file"][0],
-                "purpose": body["purpose"][1].decode(),
-                "created_at": 1,
-            }
-        )
+            return reply(file)
+        filename, data = self.files[file["id"]] = body["file"]
+        purpose = body["purpose"][1].decode()
+        return reply(dict(file, filename=filename, bytes=len(data), purpose=purpose))
 
     def get_files(self, rest, body):
         if rest:
-            return reply(
-                self.files[rest.partition("/")[0]][1], content_type="application/octet-stream"
-            )
-        rows = [
-            {"id": name, "filename": file[0], "bytes": len(file[1])}
-            for name, file in self.files.items()
-        ]
+            data = self.files[rest.partition("/")[0]][1]
+            return reply(data, content_type="application/octet-stream")
+        files = self.files.items()
+        rows = [{"id": name, "filename": file[0], "bytes": len(file[1])} for name, file in files]
         return reply({"object": "list", "data": rows, "has_more": False})
 
     def delete_files(self, rest, body):
-        return reply(
-            {"id": rest, "object": "file", "deleted": self.files.pop(rest, None) is not None}
-        )
+        deleted = self.files.pop(rest, None) is not None
+        return reply({"id": rest, "object": "file", "deleted": deleted})
 
     def post_batches(self, rest, body):
         name, _, action = rest.partition("/")
@@ -446,59 +445,26 @@ class Service:
         found = {"title": body["search_query"], "link": "https://x", "content": "text"}
         return reply({"id": "1", "created": 1, "search_intent": [], "search_result": [found]})
 
-    def post_moderations(self, rest, body):
-        return reply(
-            {"result_list": [{"content_type": "text", "risk_level": "PASS", "risk_type": []}]}
-        )
-
     def post_rerank(self, rest, body):
-        rows = [
-            {"index": i, "relevance_score": 1.0 / (i + 1)} for i, _ in enumerate(body["documents"])
-        ]
+        count = len(body["documents"])
+        rows = [{"index": i, "relevance_score": 1.0 / (i + 1)} for i in range(count)]
         return reply({"results": rows, "usage": {"total_tokens": 3}})
 
     def post_audio(self, rest, body):
-        if rest == "transcriptions" and "file_base64" in body:
-            return reply({"id": "1", "text": "heard %d bytes" % len(body["file_base64"])})
         if rest == "transcriptions":
-            return reply({"id": "1", "text": "heard %d bytes" % len(body["file"][1])})
+            data = body["file_base64"] if "file_base64" in body else body["file"][1]
+            return reply({"id": "1", "text": "heard %d bytes" % len(data)})
         if body.get("stream"):
             return stream(events(chunk("AAAA"), chunk("", "stop"), "[DONE]"))
         return reply(b"RIFF\0\0\0\0WAVE", content_type="audio/wav")
 
-    def post_layout_parsing(self, rest, body):
-        return reply({"id": "1", "md_results": "# Title", "usage": {"total_tokens": 3}})
-
     def post_v1(self, rest, body):
         if body.get("stream"):
-            return stream(
-                events(
-                    {
-                        "choices": [
-                            {"index": 0, "delta": {"content": {"type": "text", "text": "found"}}}
-                        ]
-                    },
-                    "[DONE]",
-                )
-            )
+            return stream(events(chunk({"type": "text", "text": "found"}), "[DONE]"))
         return reply({"status": "success", "agent_id": body["agent_id"], "choices": []})
 
     def post_reader(self, rest, body):
         return reply({"reader_result": {"title": "x", "content": "text", "url": body["url"]}})
-
-    def post_tokenizer(self, rest, body):
-        return reply({"usage": {"prompt_tokens": 3, "total_tokens": 3}})
-
-
-def parse_form(seen):
-    """name -> (file name, bytes) of a multipart body."""
-    boundary = seen.headers["content-type"].partition("boundary=")[2].encode()
-    parts = {}
-    for part in seen.body.split(b"--" + boundary)[1:-1]:
-        head, _, body = part.partition(b"\r\n\r\n")
-        found = re.search('name="([^"]*)"(?:; filename="([^"]*)")?', head.decode())
-        parts[found.group(1)] = found.group(2), body[:-2]
-    return parts
 
 
 def serve():
@@ -512,10 +478,8 @@ def serve():
     print("# A stand-in, no model. It ends with: kill {}".format(os.getpid()), flush=True)
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)  # so that eval "$(python3 test_glm.py --serve &)" has all there is
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         service.gate.wait()
-    except KeyboardInterrupt:
-        pass
     return 0
 
 
@@ -1492,7 +1456,7 @@ def test_limits_hold_against_a_black_hole(timeout, word):
 @pytest.mark.parametrize("drip", [False, True])
 def test_limits_hold_against_a_stalled_handshake(drip):
     service = Service()
-    service._serve = lambda peer: service._write(
+    service._serve = lambda peer: service.write(
         peer, [b"\x16\x03\x03\x40\x00"] + [b"\2", 0.05] * 200 if drip else [60]
     )
     client = glm.GLM(
@@ -1505,7 +1469,7 @@ def test_limits_hold_against_a_stalled_handshake(drip):
 
 
 def test_total_holds_while_sending(service):
-    service._serve = lambda peer: service._write(peer, [60])
+    service._serve = lambda peer: service.write(peer, [60])
     client = glm.GLM(KEY, service.url, timeout=glm.Timeout(total=0.5))
     start = time.monotonic()
     error = caught(lambda: client.request("POST", "/x", b"x" * 50000000), glm.APITimeoutError)
