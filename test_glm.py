@@ -1537,7 +1537,7 @@ def ended(call, cancel, begun):
 
     def stop():
         wait_for(begun)
-        time.sleep(0.1)
+        time.sleep(0.05)
         times.append(time.monotonic())
         cancel.cancel()
 
