@@ -498,6 +498,7 @@ if __name__ == "__main__":
 
 import asyncio
 import copy
+import functools
 import gc
 import inspect
 import io
@@ -530,7 +531,7 @@ needs_timers = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no t
 
 def local(text):
     """A file's name as this Python has it: without a locale, 3.6 has bytes in disguise."""
-    return text.encode("utf-8").decode(sys.getfilesystemencoding(), "surrogateescape")
+    return os.fsdecode(text.encode("utf-8")) if sys.getfilesystemencoding() == "ascii" else text
 
 
 @pytest.fixture(autouse=True)
@@ -2032,6 +2033,269 @@ def test_an_early_close_closes_the_connection(service, client):
     assert service.connections == 2
 
 
+def completion(message, reason="stop"):
+    """A reply with one choice."""
+    return reply({"choices": [{"index": 0, "finish_reason": reason, "message": message}]})
+
+
+CHUNKED = HEAD + b"transfer-encoding: chunked\r\n"
+ODD_REPLIES = [
+    reply({"error": {"code": "\xb2", "message": "x"}}),
+    reply({"error": {"code": "4" * 5000, "message": "x"}}),
+    b"HTTP/1.1 103 Early Hints\r\n\r\n" + reply({"choices": [{"message": {}}]}),
+    b"HTTP/1.1 102 x\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nno header\r\nContent-Length: 2\r\n\r\n{}",
+    b"HTTP/1.1 429 x\r\nRetry-After: \xb2\r\nContent-Length: 2\r\n\r\n{}",
+    reply({"choices": ["text"]}),
+    reply({"choices": [{"message": "text"}]}),
+    reply({"choices": {"a": 1}}),
+    completion({"tool_calls": ["x"]}),
+    CHUNKED + b"\r\n;x\r\n",
+    CHUNKED + b"\r\nzz\r\n",
+    CHUNKED + b"\r\n\r\n\r\n",
+    [CHUNKED + b"\r\n", b"f" * 70000, CLOSE],
+    [b"HTTP/1.1 200 OK\r\n" + b"x" * 70000, CLOSE],
+    b"ICY 200 OK\r\n\r\n",
+    b"HTTP/1.1 2000 OK\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200 + b"\r\n",
+]
+
+
+@pytest.mark.parametrize("answer", ODD_REPLIES)
+def test_odd_replies_raise_errors_of_ours(service, client, answer):
+    service.replies.append(answer)
+    caught(lambda: ask(client))
+    assert ask(client).choices[0].message.content == "You said: Hi"  # and no late reply
+
+
+CUT_HEADS = [
+    b"HTTP/1.1 200",
+    b"HTTP/1.1 200 OK\r\nDate: x\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/pl",
+    b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nX: y\r\r\nContent-Length: 100\r\n\r\nabc",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("head", CUT_HEADS)
+def test_a_head_that_is_cut_or_damaged_is_no_empty_reply(service, client, head):
+    service.replies.append([head, CLOSE])
+    caught(lambda: client.request("GET", "/x", reply="bytes"), glm.APIConnectionError)
+
+
+def test_replies_without_a_body_are_not_waited_for(service, client):
+    service.replies.append([b"HTTP/1.1 204 x\r\nTransfer-Encoding: chunked\r\n\r\n", 60])
+    service.replies.append([reply("", content_length=50), 60])
+    start = time.monotonic()
+    assert client.request("DELETE", "/x") == {}
+    assert client.request("HEAD", "/x", reply="bytes") == b"" and time.monotonic() - start < 1
+
+
+def test_a_refusal_that_comes_before_the_end_of_the_request():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+
+        def refuse():
+            peer, _ = listener.accept()
+            peer.recv(1000)
+            peer.sendall(failure(1261, 413, "too long", connection="close"))
+            peer.shutdown(socket.SHUT_WR)
+            time.sleep(0.2)
+            peer.close()
+
+        threading.Thread(target=refuse).start()
+        client = glm.GLM(KEY, "http://127.0.0.1:%d" % listener.getsockname()[1], max_retries=0)
+        large = {"x": "y" * (8 << 20)}
+        assert caught(lambda: client.request("POST", "/x", large)).code == "1261"
+
+
+def test_packed_members_are_all_read(service, client):
+    packers = [zlib.compressobj(wbits=31) for _ in range(3)]
+    texts = (b"[1", b", 2", b", 3]")
+    data = b"".join(p.compress(text) + p.flush() for p, text in zip(packers, texts))
+    for end in (b"", b"\0" * 9):
+        service.replies.append(reply(data + end, content_encoding="gzip"))
+        assert client.request("GET", "/x") == [1, 2, 3]
+    service.replies.append(reply(data[:-9], content_encoding="gzip"))
+    caught(lambda: client.request("GET", "/x", reply="bytes"), glm.APIConnectionError)
+
+
+AFTER_DONE = [[b"x" * (1 << 20)] * 20, [b": still here\n\n", 0.05] * 40]
+
+
+@pytest.mark.parametrize("junk", AFTER_DONE)
+def test_what_follows_done_costs_neither_time_nor_an_error(service, client, junk):
+    service.replies.append([HEAD + b"\r\n" + events(*ANSWER)] + junk)
+    start = time.monotonic()
+    assert text_of_stream(client) == "Hello" and time.monotonic() - start < 1
+
+
+REASONS = "network_error abort error cancelled repetition insufficient_system_resource".split()
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_an_answer_that_the_server_broke_off_is_none(service, client, reason):
+    whole = completion({"role": "assistant", "content": "half"}, reason)
+    at_once = stream(events(chunk("half", reason), "[DONE]"))
+    late = stream(events(chunk("ha"), chunk("lf"), chunk("", reason), "[DONE]"))
+    for answer, call in (
+        (whole, lambda: ask(client)),
+        (whole, lambda: client.ask("x", model="m")),
+        (late, lambda: list(ask(client, stream=True))),
+        (late, lambda: text_of_stream(client)),
+    ):
+        service.replies.append(answer)
+        error = caught(call, glm.StreamInterruptedError)
+        assert error.partial.choices[0].message.content == "half"
+        assert error.finish_reason == reason and error.exit_code == 8
+        assert error.retryable is (reason == "network_error")
+    for answer, streamed in ((whole, False), (at_once, True)):  # nothing was handed out
+
+        def repeated(streamed=streamed):
+            return glm.retry(lambda: ask(client, stream=streamed), sleep=lambda seconds: None)
+
+        service.replies.append(answer)
+        assert repeated() if reason == "network_error" else caught(repeated)
+    assert len(service.requests) == (8 if reason == "network_error" else 6)
+
+
+def test_a_finish_reason_null_as_text_is_none(service, client):
+    service.replies.append(stream(events(chunk("He", "null"), chunk("llo", ""), chunk("", "stop"))))
+    reasons = [event.choices[0].finish_reason for event in ask(client, stream=True)]
+    assert reasons == [None, None, "stop"]
+    service.replies.append(stream(events(chunk("He", "null"))))
+    caught(lambda: text_of_stream(client), glm.StreamInterruptedError)
+
+
+@pytest.mark.parametrize("arguments", [None, "", {}, "{}"])
+def test_a_tool_without_arguments_has_an_empty_object(service, client, arguments):
+    function = {"name": "f", "arguments": arguments}
+    calls = [{"id": "a", "type": "function", "function": function}]
+    service.replies.append(completion({"content": None, "tool_calls": calls}, "tool_calls"))
+    service.replies.append(stream(events(chunk(tool_calls=calls), chunk("", "tool_calls"))))
+    whole, answer = ask(client), ask(client, stream=True)
+    assert next(answer).choices[0].delta.tool_calls[0].function.arguments == arguments  # as sent
+    list(answer)
+    for made in (whole, answer.completion):
+        assert made.choices[0].message.tool_calls[0].function.arguments == "{}"
+
+
+def test_a_stream_of_agents_has_objects_as_content(service, client):
+    contents = [{"type": "text", "text": "a"}, [{"text": "b"}]]
+    rows = [{"choices": [{"delta": {"content": content}}]} for content in contents]
+    service.replies.append(stream(events(*rows, "[DONE]")))
+    answer = client.agents.invoke(agent_id="x", messages=MESSAGES, stream=True)
+    assert [event.choices[0].delta.content for event in answer] == contents
+
+
+def test_content_can_be_used_again(service, client, tmp_path):
+    path = tmp_path / "a.wav"
+    content = client.audio.speech(model="m", input="x")
+    assert content.read() == content.content == b"".join(content.iter_bytes()) == WAV
+    content.write_to_file(str(path))
+    assert path.read_bytes() == WAV and content.text.startswith("RIFF")
+    content = client.audio.speech(model="m", input="x")
+    assert b"".join(content.iter_bytes()) == WAV
+    assert "not kept" in str(caught(content.read, glm.GLMValueError))
+    service.replies.append([HEAD + b"content-length: 99\r\n\r\n", CLOSE])
+    caught(lambda: client.files.content("f").write_to_file(path), glm.APIConnectionError)
+    assert path.read_bytes() == WAV
+
+
+def test_every_choice_has_to_end_and_stands_in_its_place(service, client):
+    both = [{"index": 1, "delta": {"content": "b"}}, {"index": 0, "delta": {"content": "a"}}]
+    ends = [{"index": n, "delta": {}, "finish_reason": "stop"} for n in (0, 1)]
+    service.replies.append(stream(events({"choices": both}, {"choices": ends[:1]})))
+    error = caught(lambda: list(ask(client, stream=True, n=2)), glm.StreamInterruptedError)
+    service.replies.append(stream(events({"choices": both}, {"choices": ends})))
+    answer = ask(client, stream=True, n=2)
+    assert len(list(answer)) == 2
+    for made in (error.partial, answer.completion):
+        assert [choice.message.content for choice in made.choices] == ["a", "b"]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_where_one_answer_was_asked_for_every_index_is_its_own(service, client, first):
+    rows = [chunk("Whis"), chunk("per"), chunk(" it"), chunk("", "stop")]
+    for index, row in enumerate(rows, first):
+        row["choices"][0]["index"] = index
+    service.replies.extend([stream(events(*rows, "[DONE]"))] * 2)
+    assert text_of_stream(client) == "Whisper it"
+    answer = ask(client, stream=True)
+    assert [event.choices[0].index for event in answer] == [0] * 4
+    assert [choice.message.content for choice in answer.completion.choices] == ["Whisper it"]
+
+
+USAGES = [  # usage of each event: the last that says something counts
+    [None, None, {"total_tokens": 7}],
+    [{"total_tokens": 1}, {"total_tokens": 2}, {"total_tokens": 7}],
+    [{"total_tokens": 7}, None, None],
+]
+
+
+@pytest.mark.parametrize("usages", USAGES)
+def test_the_usage_of_a_stream(service, client, usages):
+    rows = [dict(chunk("a"), usage=usage) for usage in usages]
+    service.replies.append(stream(events(*rows, "[DONE]")))
+    answer = ask(client, stream=True)
+    assert len(list(answer)) == 3 and answer.completion.usage.total_tokens == 7
+
+
+def test_a_failed_stream_stays_failed(service, client):
+    service.replies.append(CUTS["clean end"])
+    answer = ask(client, stream=True)
+    for _ in range(2):
+        caught(lambda: list(answer), glm.StreamInterruptedError)
+
+
+ACCIDENTS = [b"", b"\0", b"\r\n", b"\n\n", b"0\r\n\r\n", b"data: ", b"[DONE]", b"{}", b'"error":']
+ACCIDENTS += [b"\xff\xfe", b"9" * 30, b"-1", b"ffffffff\r\n"]
+
+
+def mutated(rng, data):
+    """Bytes with one to three accidents."""
+    for _ in range(rng.randrange(1, 4)):
+        at, size = rng.randrange(len(data) + 1), rng.choice((1, 1, 2, 9, 300))
+        head, tail = data[:at], data[at:]
+        piece = rng.choice(ACCIDENTS + [tail[:size], bytes([rng.randrange(256)])])
+        data = rng.choice((head + piece + tail, head + piece + tail[size:], head, tail + head))
+    return data
+
+
+FUZZED_REPLIES = [
+    ask_reply(),
+    failure(1302, 429, retry_after=1),
+    stream(events(*ANSWER)),
+    stream(events(*ANSWER), sizes=5),
+    stream(events(*ANSWER), chunked=False),
+    reply(b"<html>", 502),
+]
+FUZZED_CALLS = [
+    ask,
+    lambda client: list(ask(client, stream=True)),
+    lambda client: client.request("GET", "/x", reply="bytes"),
+    lambda client: b"".join(client.files.content("f").iter_bytes()),
+    lambda client: client.ask("Hi", model="m"),
+]
+
+
+def test_mutated_replies_give_results_or_errors_of_ours(service, client):
+    rng, outcomes = random.Random(20261121), set()
+    for turn in range(FUZZ):
+        service.replies.append([mutated(rng, rng.choice(FUZZED_REPLIES)), CLOSE])
+        start = time.monotonic()
+        try:
+            outcome = rng.choice(FUZZED_CALLS)(client)
+        except glm.GLMError as error:
+            outcome = error
+        repr((outcome, str(outcome), getattr(outcome, "partial", None)))
+        outcomes.add(type(outcome))
+        assert time.monotonic() - start < 2, turn
+    assert len(outcomes) > 6, outcomes
+
+
 # -- Messages ----------------------------------------------------------------------------------
 
 IMAGES = [
@@ -2100,180 +2364,7 @@ def test_of_several_answers_the_text_is_the_first_ones(service, client):
     assert "".join(client.stream("x", model="m", n=2)) == "A1A2"
 
 
-# -- Endpoints ---------------------------------------------------------------------------------
-
-WAV = b"RIFF\0\0\0\0WAVE"
-QUESTION = {"model": "m", "messages": MESSAGES}
-PAINT = {"model": "m", "prompt": "a cat"}
-TRANSLATE = {"agent_id": "translator", "messages": MESSAGES}
-FIND = {"assistant_id": "65", "model": "m", "messages": MESSAGES, "stream": True}
-BATCH = {"input_file_id": "f", "endpoint": "/v4/chat/completions", "completion_window": "24h"}
-UPLOAD = {"purpose": "retrieval", "upload_detail": [{"url": "https://x"}]}
-RANK = {"model": "m", "query": "q", "documents": ["a", "b"]}
-# A method, its fields, the request (a POST has the fields as JSON), words of the reply
-ENDPOINTS = [
-    ("images.generations", PAINT, "POST /images/generations", "x/cat.png"),
-    ("images.generate", PAINT, "POST /images/generations", "x/cat.png"),
-    ("images.async_generations", PAINT, "POST /async/images/generations", "task-2"),
-    ("images.retrieve_images_result", {"id": "t"}, "GET /async-result/t", "SUCCESS"),
-    ("videos.generations", PAINT, "POST /videos/generations", "PROCESSING"),
-    ("videos.retrieve_videos_result", {"id": "t"}, "GET /async-result/t", "SUCCESS"),
-    ("chat.completions.create", QUESTION, "POST /chat/completions", "You said: Hi"),
-    ("chat.asyncCompletions.create", QUESTION, "POST /async/chat/completions", "task-2"),
-    ("chat.asyncCompletions.retrieve_completion_result", {"id": "t"}, "GET /async-result/t", "r1"),
-    ("embeddings.create", {"model": "m", "input": ["a", "bc"]}, "POST /embeddings", "[2.0, 0.5]"),
-    ("assistant.conversation", FIND, "POST /assistant", "found it"),
-    ("files.create", UPLOAD, "POST /files", "file-1"),
-    ("files.list", {"purpose": "x", "limit": 3}, "GET /files?purpose=x&limit=3", "has_more"),
-    ("files.delete", {"file_id": "a/b 中"}, "DELETE /files/a%2Fb%20%E4%B8%AD", "deleted"),
-    ("batches.create", BATCH, "POST /batches", "validating"),
-    ("batches.retrieve", {"batch_id": "b"}, "GET /batches/b", "completed"),
-    ("batches.list", {"limit": 2}, "GET /batches?limit=2", "batch-1"),
-    ("batches.cancel", {"batch_id": "b"}, "POST /batches/b/cancel", "cancelling"),
-    ("web_search.web_search", {"search_query": "GLM"}, "POST /web_search", "'title': 'GLM'"),
-    ("web_reader.web_reader", {"url": "https://x"}, "POST /reader", "reader_result"),
-    ("moderations.create", {"model": "m", "input": "x"}, "POST /moderations", "PASS"),
-    ("rerank.create", RANK, "POST /rerank", "'relevance_score': 0.5"),
-    ("audio.speech", {"model": "m", "input": "hi"}, "POST /audio/speech", "RIFF"),
-    ("audio.speech", {"model": "m", "stream": True}, "POST /audio/speech", "AAAA"),
-    ("audio.transcriptions.create", {"file_base64": "AA"}, "POST /audio/transcriptions", "heard 2"),
-    ("models.list", {}, "GET /models", "glm-stand-in"),
-    ("tokenizer.create", QUESTION, "POST /tokenizer", "'prompt_tokens': 3"),
-    ("layout_parsing.create", {"file": "https://x/a.pdf"}, "POST /layout_parsing", "# Title"),
-    ("agents.invoke", TRANSLATE, "POST /v1/agents", "translator"),
-    ("agents.async_result", {"agent_id": "a"}, "POST /v1/agents/async-result", "success"),
-]
-
-
-@pytest.mark.parametrize("name, fields, request_line, words", ENDPOINTS)
-def test_an_endpoint_of_the_table(service, client, name, fields, request_line, words):
-    service.tasks["t"] = [{"task_status": "SUCCESS"}]
-    result = operator.attrgetter(name)(client)(user_id=None, **fields)
-    if isinstance(result, (glm.Stream, glm.Content)):
-        result = list(result) if fields.get("stream") else result.text
-    assert words in str(result) and len(service.requests) == 1
-    seen = service.requests[0]
-    assert "{} {}".format(seen.method, seen.path.partition("/v4")[2]) == request_line
-    in_url = seen.method != "POST" or request_line.endswith("/cancel")
-    assert (json.loads(seen.body.decode()) if seen.body else None) == (None if in_url else fields)
-    assert ("content-length" in seen.headers) == (seen.method == "POST")
-
-
-def test_extras_of_a_call(service, client):
-    client.embeddings.create(model="m", input="a", extra_body={"dimensions": 2})
-    assert json.loads(service.requests[0].body.decode())["dimensions"] == 2
-    client.files.delete("f", force=True, extra_query={"a": "b c"}, extra_headers={"X-Y": "z"})
-    assert service.requests[1].path.endswith("/files/f?a=b+c&force=True")
-    assert service.requests[1].headers["x-y"] == "z"
-    ask(client, extra_query={"a": "b c"})
-    assert service.requests[2].path.endswith("/chat/completions?a=b+c")
-
-
-def test_files_there_and_back(service, client, tmp_path):
-    path, back, data = tmp_path / local("批次.jsonl"), tmp_path / "back", b"row\n" * 9
-    path.write_bytes(data)
-    file = client.files.create(file=path, purpose="batch")
-    assert (file.filename, file.bytes, file.purpose) == ("批次.jsonl", 36, "batch")
-    assert client.files.content(file.id).content == data
-    client.files.content(file.id).write_to_file(str(back))
-    assert back.read_bytes() == data
-    assert client.files.list(purpose="batch").data[0].filename == "批次.jsonl"
-    assert client.files.delete(file.id).deleted is True
-    with open(str(path), "rb") as opened:
-        assert client.audio.transcriptions.create(model="m", file=opened).text == "heard 36 bytes"
-    assert service.connections == 1
-    service.replies.append([reply(b"x" * 999, content_length=9999), CLOSE])
-    caught(lambda: client.files.content("f").read(), glm.APIConnectionError)
-
-
-def test_a_failed_upload_is_sent_again(service, tmp_path):
-    path = tmp_path / "data.bin"
-    path.write_bytes(os.urandom(3000000))
-    service.replies.extend([failure(1234, 500, retry_after=0), failure(1302, 429, retry_after=0)])
-    with open(str(path), "rb") as file:
-        assert glm.GLM(KEY, service.url).files.create(file=file, purpose="batch").bytes == 3000000
-    first, second, third = [seen.body for seen in service.requests]
-    assert first == second == third
-
-
-MEMORY = """if 1:
-    import sys, resource; sys.path.insert(0, sys.argv[1])
-    import glm
-    client = glm.GLM(sys.argv[3], sys.argv[2])
-    client.models.list()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    if sys.argv[4] == "up":
-        client.files.create(file=sys.argv[5], purpose="batch")
-    else:
-        client.files.content("file-1").write_to_file(sys.argv[5])
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
-"""
-
-
-@needs_linux
-def test_memory_of_a_large_upload_and_download(service, tmp_path):
-    path, back, megabytes = tmp_path / "large", tmp_path / "back", 50
-    path.write_bytes(b"".join(os.urandom(1024) * 1024 for _ in range(megabytes)))
-    words = [sys.executable, "-W", "error", "-c", MEMORY, HERE, service.url, KEY]
-    assert int(subprocess.check_output(words + ["up", str(path)])) < 2 * megabytes + 20
-    assert int(subprocess.check_output(words + ["down", str(back)])) < 20
-    assert path.read_bytes() == service.files["file-1"][1] == back.read_bytes()
-
-
-def test_groups_behave_as_if_written_out(client):
-    methods = [name for name in dir(client.files) if name[0] != "_"]
-    assert methods == ["content", "create", "delete", "list"]
-    assert {"images", "videos", "audio", "chat", "wait"} <= set(dir(client))
-    assert "POST /images/generations" in inspect.getdoc(client.images.generations)
-    caught(lambda: client.imges, AttributeError)
-    caught(lambda: client.images.generatons, AttributeError)
-    caught(lambda: client.chat.completion, AttributeError)
-    caught(lambda: client.files.content(), TypeError)
-    caught(lambda: client.files.content("a", "b"), TypeError)
-    caught(lambda: client.images.generations("x"), TypeError)
-    assert client.chat is client.chat and client.chat.completions is client.chat.completions
-    with mock.patch.object(client.chat.completions, "create", return_value="mocked"):
-        assert ask(client) == "mocked"
-    assert ask(client).choices
-
-
-def test_wait(client):
-    video = client.videos.generations(model="m", prompt="sun")
-    assert client.videos.retrieve_videos_result(id=video.id).task_status == "PROCESSING"
-    assert client.wait(video, interval=0.01).video_result[0].url == "https://x/v.mp4"
-    task = client.chat.asyncCompletions.create(model="m", messages=MESSAGES)
-    assert client.wait(task.id, interval=0.01).choices[0].message.content == "You said: Hi"
-    assert client.wait(video, interval=0, timeout=9).task_status == "SUCCESS"
-
-
-@pytest.mark.parametrize("state", ["FAIL", "FAILED", "ODD", None])
-def test_wait_raises_for_a_task_that_failed(service, client, state):
-    service.replies.append(reply({"id": "t9", "task_status": state}))
-    error = caught(lambda: client.wait("t9"))
-    assert "t9" in str(error) and str(state) in str(error) and error.body.id == "t9"
-
-
-def test_wait_gives_up_in_time_and_names_the_task(service, client):
-    service.tasks["t9"] = [{"task_status": "PROCESSING"}]
-    with takes(0.15, 0.5):
-        error = caught(lambda: client.wait("t9", interval=0.05, timeout=0.2), glm.APITimeoutError)
-    assert "t9" in str(error)
-
-
-def test_tasks_and_ids_that_are_none(service, client):
-    for bad in (None, {}, ""):
-        caught(lambda bad=bad: client.wait(bad), glm.GLMValueError)
-    for bad in ("", ".", ".."):
-        caught(lambda bad=bad: client.files.delete(bad), glm.GLMValueError)
-    caught(lambda: client.batches.retrieve(batch_id=None), TypeError)
-    caught(lambda: client.ask(None), glm.GLMValueError)
-    assert not service.requests
-
-
 # -- Requests ----------------------------------------------------------------------------------
-
-import functools
-import io
 
 Run = namedtuple("Run", "code out err")
 
@@ -2620,7 +2711,6 @@ def test_a_log_record_for_each_attempt(service, caplog):
 CANARY = "canaryid.CANARYsecret42"
 SECRET = CANARY.split(".")[1]
 ECHO = "you sent Bearer " + CANARY
-CHUNKED = HEAD + b"transfer-encoding: chunked\r\n"
 
 
 def shown_by(call):
@@ -2744,266 +2834,174 @@ def test_an_opener_whose_errors_hold_the_key():
     assert SECRET not in shown_by(lambda: ask(client))
 
 
-def completion(message, reason="stop"):
-    """A reply with one choice."""
-    return reply({"choices": [{"index": 0, "finish_reason": reason, "message": message}]})
+# -- Endpoints ---------------------------------------------------------------------------------
 
-
-ODD_REPLIES = [
-    reply({"error": {"code": "\xb2", "message": "x"}}),
-    reply({"error": {"code": "4" * 5000, "message": "x"}}),
-    b"HTTP/1.1 103 Early Hints\r\n\r\n" + reply({"choices": [{"message": {}}]}),
-    b"HTTP/1.1 102 x\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nno header\r\nContent-Length: 2\r\n\r\n{}",
-    b"HTTP/1.1 429 x\r\nRetry-After: \xb2\r\nContent-Length: 2\r\n\r\n{}",
-    reply({"choices": ["text"]}),
-    reply({"choices": [{"message": "text"}]}),
-    reply({"choices": {"a": 1}}),
-    completion({"tool_calls": ["x"]}),
-    CHUNKED + b"\r\n;x\r\n",
-    CHUNKED + b"\r\nzz\r\n",
-    CHUNKED + b"\r\n\r\n\r\n",
-    [CHUNKED + b"\r\n", b"f" * 70000, CLOSE],
-    [b"HTTP/1.1 200 OK\r\n" + b"x" * 70000, CLOSE],
-    b"ICY 200 OK\r\n\r\n",
-    b"HTTP/1.1 2000 OK\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200 + b"\r\n",
+WAV = b"RIFF\0\0\0\0WAVE"
+QUESTION = {"model": "m", "messages": MESSAGES}
+PAINT = {"model": "m", "prompt": "a cat"}
+TRANSLATE = {"agent_id": "translator", "messages": MESSAGES}
+FIND = {"assistant_id": "65", "model": "m", "messages": MESSAGES, "stream": True}
+BATCH = {"input_file_id": "f", "endpoint": "/v4/chat/completions", "completion_window": "24h"}
+UPLOAD = {"purpose": "retrieval", "upload_detail": [{"url": "https://x"}]}
+RANK = {"model": "m", "query": "q", "documents": ["a", "b"]}
+# A method, its fields, the request (a POST has the fields as JSON), words of the reply
+ENDPOINTS = [
+    ("images.generations", PAINT, "POST /images/generations", "x/cat.png"),
+    ("images.generate", PAINT, "POST /images/generations", "x/cat.png"),
+    ("images.async_generations", PAINT, "POST /async/images/generations", "task-2"),
+    ("images.retrieve_images_result", {"id": "t"}, "GET /async-result/t", "SUCCESS"),
+    ("videos.generations", PAINT, "POST /videos/generations", "PROCESSING"),
+    ("videos.retrieve_videos_result", {"id": "t"}, "GET /async-result/t", "SUCCESS"),
+    ("chat.completions.create", QUESTION, "POST /chat/completions", "You said: Hi"),
+    ("chat.asyncCompletions.create", QUESTION, "POST /async/chat/completions", "task-2"),
+    ("chat.asyncCompletions.retrieve_completion_result", {"id": "t"}, "GET /async-result/t", "r1"),
+    ("embeddings.create", {"model": "m", "input": ["a", "bc"]}, "POST /embeddings", "[2.0, 0.5]"),
+    ("assistant.conversation", FIND, "POST /assistant", "found it"),
+    ("files.create", UPLOAD, "POST /files", "file-1"),
+    ("files.list", {"purpose": "x", "limit": 3}, "GET /files?purpose=x&limit=3", "has_more"),
+    ("files.delete", {"file_id": "a/b 中"}, "DELETE /files/a%2Fb%20%E4%B8%AD", "deleted"),
+    ("batches.create", BATCH, "POST /batches", "validating"),
+    ("batches.retrieve", {"batch_id": "b"}, "GET /batches/b", "completed"),
+    ("batches.list", {"limit": 2}, "GET /batches?limit=2", "batch-1"),
+    ("batches.cancel", {"batch_id": "b"}, "POST /batches/b/cancel", "cancelling"),
+    ("web_search.web_search", {"search_query": "GLM"}, "POST /web_search", "'title': 'GLM'"),
+    ("web_reader.web_reader", {"url": "https://x"}, "POST /reader", "reader_result"),
+    ("moderations.create", {"model": "m", "input": "x"}, "POST /moderations", "PASS"),
+    ("rerank.create", RANK, "POST /rerank", "'relevance_score': 0.5"),
+    ("audio.speech", {"model": "m", "input": "hi"}, "POST /audio/speech", "RIFF"),
+    ("audio.speech", {"model": "m", "stream": True}, "POST /audio/speech", "AAAA"),
+    ("audio.transcriptions.create", {"file_base64": "AA"}, "POST /audio/transcriptions", "heard 2"),
+    ("models.list", {}, "GET /models", "glm-stand-in"),
+    ("tokenizer.create", QUESTION, "POST /tokenizer", "'prompt_tokens': 3"),
+    ("layout_parsing.create", {"file": "https://x/a.pdf"}, "POST /layout_parsing", "# Title"),
+    ("agents.invoke", TRANSLATE, "POST /v1/agents", "translator"),
+    ("agents.async_result", {"agent_id": "a"}, "POST /v1/agents/async-result", "success"),
 ]
 
 
-@pytest.mark.parametrize("answer", ODD_REPLIES)
-def test_odd_replies_raise_errors_of_ours(service, client, answer):
-    service.replies.append(answer)
-    caught(lambda: ask(client))
-    assert ask(client).choices[0].message.content == "You said: Hi"  # and no late reply
+@pytest.mark.parametrize("name, fields, request_line, words", ENDPOINTS)
+def test_an_endpoint_of_the_table(service, client, name, fields, request_line, words):
+    service.tasks["t"] = [{"task_status": "SUCCESS"}]
+    result = operator.attrgetter(name)(client)(user_id=None, **fields)
+    if isinstance(result, (glm.Stream, glm.Content)):
+        result = list(result) if fields.get("stream") else result.text
+    assert words in str(result) and len(service.requests) == 1
+    seen = service.requests[0]
+    assert "{} {}".format(seen.method, seen.path.partition("/v4")[2]) == request_line
+    in_url = seen.method != "POST" or request_line.endswith("/cancel")
+    assert (json.loads(seen.body.decode()) if seen.body else None) == (None if in_url else fields)
+    assert ("content-length" in seen.headers) == (seen.method == "POST")
 
 
-CUT_HEADS = [
-    b"HTTP/1.1 200",
-    b"HTTP/1.1 200 OK\r\nDate: x\r\n",
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/pl",
-    b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nX: y\r\r\nContent-Length: 100\r\n\r\nabc",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-]
+def test_extras_of_a_call(service, client):
+    client.embeddings.create(model="m", input="a", extra_body={"dimensions": 2})
+    assert json.loads(service.requests[0].body.decode())["dimensions"] == 2
+    client.files.delete("f", force=True, extra_query={"a": "b c"}, extra_headers={"X-Y": "z"})
+    assert service.requests[1].path.endswith("/files/f?a=b+c&force=True")
+    assert service.requests[1].headers["x-y"] == "z"
+    ask(client, extra_query={"a": "b c"})
+    assert service.requests[2].path.endswith("/chat/completions?a=b+c")
 
 
-@pytest.mark.parametrize("head", CUT_HEADS)
-def test_a_head_that_is_cut_or_damaged_is_no_empty_reply(service, client, head):
-    service.replies.append([head, CLOSE])
-    caught(lambda: client.request("GET", "/x", reply="bytes"), glm.APIConnectionError)
+def test_files_there_and_back(service, client, tmp_path):
+    path, back, data = tmp_path / local("批次.jsonl"), tmp_path / "back", b"row\n" * 9
+    path.write_bytes(data)
+    file = client.files.create(file=path, purpose="batch")
+    assert (file.filename, file.bytes, file.purpose) == ("批次.jsonl", 36, "batch")
+    assert client.files.content(file.id).content == data
+    client.files.content(file.id).write_to_file(str(back))
+    assert back.read_bytes() == data
+    assert client.files.list(purpose="batch").data[0].filename == "批次.jsonl"
+    assert client.files.delete(file.id).deleted is True
+    with open(str(path), "rb") as opened:
+        assert client.audio.transcriptions.create(model="m", file=opened).text == "heard 36 bytes"
+    assert service.connections == 1
+    service.replies.append([reply(b"x" * 999, content_length=9999), CLOSE])
+    caught(lambda: client.files.content("f").read(), glm.APIConnectionError)
 
 
-def test_replies_without_a_body_are_not_waited_for(service, client):
-    service.replies.append([b"HTTP/1.1 204 x\r\nTransfer-Encoding: chunked\r\n\r\n", 60])
-    service.replies.append([reply("", content_length=50), 60])
-    start = time.monotonic()
-    assert client.request("DELETE", "/x") == {}
-    assert client.request("HEAD", "/x", reply="bytes") == b"" and time.monotonic() - start < 1
+def test_a_failed_upload_is_sent_again(service, tmp_path):
+    path = tmp_path / "data.bin"
+    path.write_bytes(os.urandom(3000000))
+    service.replies.extend([failure(1234, 500, retry_after=0), failure(1302, 429, retry_after=0)])
+    with open(str(path), "rb") as file:
+        assert glm.GLM(KEY, service.url).files.create(file=file, purpose="batch").bytes == 3000000
+    first, second, third = [seen.body for seen in service.requests]
+    assert first == second == third
 
 
-def test_a_refusal_that_comes_before_the_end_of_the_request():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(1)
-
-        def refuse():
-            peer, _ = listener.accept()
-            peer.recv(1000)
-            peer.sendall(failure(1261, 413, "too long", connection="close"))
-            peer.shutdown(socket.SHUT_WR)
-            time.sleep(0.2)
-            peer.close()
-
-        threading.Thread(target=refuse).start()
-        client = glm.GLM(KEY, "http://127.0.0.1:%d" % listener.getsockname()[1], max_retries=0)
-        large = {"x": "y" * (8 << 20)}
-        assert caught(lambda: client.request("POST", "/x", large)).code == "1261"
+MEMORY = """if 1:
+    import sys, resource; sys.path.insert(0, sys.argv[1])
+    import glm
+    client = glm.GLM(sys.argv[3], sys.argv[2])
+    client.models.list()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if sys.argv[4] == "up":
+        client.files.create(file=sys.argv[5], purpose="batch")
+    else:
+        client.files.content("file-1").write_to_file(sys.argv[5])
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
 
 
-def test_packed_members_are_all_read(service, client):
-    packers = [zlib.compressobj(wbits=31) for _ in range(3)]
-    texts = (b"[1", b", 2", b", 3]")
-    data = b"".join(p.compress(text) + p.flush() for p, text in zip(packers, texts))
-    for end in (b"", b"\0" * 9):
-        service.replies.append(reply(data + end, content_encoding="gzip"))
-        assert client.request("GET", "/x") == [1, 2, 3]
-    service.replies.append(reply(data[:-9], content_encoding="gzip"))
-    caught(lambda: client.request("GET", "/x", reply="bytes"), glm.APIConnectionError)
+@needs_linux
+def test_memory_of_a_large_upload_and_download(service, tmp_path):
+    path, back, megabytes = tmp_path / "large", tmp_path / "back", 50
+    path.write_bytes(b"".join(os.urandom(1024) * 1024 for _ in range(megabytes)))
+    words = [sys.executable, "-W", "error", "-c", MEMORY, HERE, service.url, KEY]
+    assert int(subprocess.check_output(words + ["up", str(path)])) < 2 * megabytes + 20
+    assert int(subprocess.check_output(words + ["down", str(back)])) < 20
+    assert path.read_bytes() == service.files["file-1"][1] == back.read_bytes()
 
 
-AFTER_DONE = [[b"x" * (1 << 20)] * 20, [b": still here\n\n", 0.05] * 40]
+def test_groups_behave_as_if_written_out(client):
+    methods = [name for name in dir(client.files) if name[0] != "_"]
+    assert methods == ["content", "create", "delete", "list"]
+    assert {"images", "videos", "audio", "chat", "wait"} <= set(dir(client))
+    assert "POST /images/generations" in inspect.getdoc(client.images.generations)
+    caught(lambda: client.imges, AttributeError)
+    caught(lambda: client.images.generatons, AttributeError)
+    caught(lambda: client.chat.completion, AttributeError)
+    caught(lambda: client.files.content(), TypeError)
+    caught(lambda: client.files.content("a", "b"), TypeError)
+    caught(lambda: client.images.generations("x"), TypeError)
+    assert client.chat is client.chat and client.chat.completions is client.chat.completions
+    with mock.patch.object(client.chat.completions, "create", return_value="mocked"):
+        assert ask(client) == "mocked"
+    assert ask(client).choices
 
 
-@pytest.mark.parametrize("junk", AFTER_DONE)
-def test_what_follows_done_costs_neither_time_nor_an_error(service, client, junk):
-    service.replies.append([HEAD + b"\r\n" + events(*ANSWER)] + junk)
-    start = time.monotonic()
-    assert text_of_stream(client) == "Hello" and time.monotonic() - start < 1
+def test_wait(client):
+    video = client.videos.generations(model="m", prompt="sun")
+    assert client.videos.retrieve_videos_result(id=video.id).task_status == "PROCESSING"
+    assert client.wait(video, interval=0.01).video_result[0].url == "https://x/v.mp4"
+    task = client.chat.asyncCompletions.create(model="m", messages=MESSAGES)
+    assert client.wait(task.id, interval=0.01).choices[0].message.content == "You said: Hi"
+    assert client.wait(video, interval=0, timeout=9).task_status == "SUCCESS"
 
 
-REASONS = "network_error abort error cancelled repetition insufficient_system_resource".split()
+@pytest.mark.parametrize("state", ["FAIL", "FAILED", "ODD", None])
+def test_wait_raises_for_a_task_that_failed(service, client, state):
+    service.replies.append(reply({"id": "t9", "task_status": state}))
+    error = caught(lambda: client.wait("t9"))
+    assert "t9" in str(error) and str(state) in str(error) and error.body.id == "t9"
 
 
-@pytest.mark.parametrize("reason", REASONS)
-def test_an_answer_that_the_server_broke_off_is_none(service, client, reason):
-    whole = completion({"role": "assistant", "content": "half"}, reason)
-    at_once = stream(events(chunk("half", reason), "[DONE]"))
-    late = stream(events(chunk("ha"), chunk("lf"), chunk("", reason), "[DONE]"))
-    for answer, call in (
-        (whole, lambda: ask(client)),
-        (whole, lambda: client.ask("x", model="m")),
-        (late, lambda: list(ask(client, stream=True))),
-        (late, lambda: text_of_stream(client)),
-    ):
-        service.replies.append(answer)
-        error = caught(call, glm.StreamInterruptedError)
-        assert error.partial.choices[0].message.content == "half"
-        assert error.finish_reason == reason and error.exit_code == 8
-        assert error.retryable is (reason == "network_error")
-    for answer, streamed in ((whole, False), (at_once, True)):  # nothing was handed out
-
-        def repeated(streamed=streamed):
-            return glm.retry(lambda: ask(client, stream=streamed), sleep=lambda seconds: None)
-
-        service.replies.append(answer)
-        assert repeated() if reason == "network_error" else caught(repeated)
-    assert len(service.requests) == (8 if reason == "network_error" else 6)
+def test_wait_gives_up_in_time_and_names_the_task(service, client):
+    service.tasks["t9"] = [{"task_status": "PROCESSING"}]
+    with takes(0.15, 0.5):
+        error = caught(lambda: client.wait("t9", interval=0.05, timeout=0.2), glm.APITimeoutError)
+    assert "t9" in str(error)
 
 
-def test_a_finish_reason_null_as_text_is_none(service, client):
-    service.replies.append(stream(events(chunk("He", "null"), chunk("llo", ""), chunk("", "stop"))))
-    reasons = [event.choices[0].finish_reason for event in ask(client, stream=True)]
-    assert reasons == [None, None, "stop"]
-    service.replies.append(stream(events(chunk("He", "null"))))
-    caught(lambda: text_of_stream(client), glm.StreamInterruptedError)
-
-
-@pytest.mark.parametrize("arguments", [None, "", {}, "{}"])
-def test_a_tool_without_arguments_has_an_empty_object(service, client, arguments):
-    function = {"name": "f", "arguments": arguments}
-    calls = [{"id": "a", "type": "function", "function": function}]
-    service.replies.append(completion({"content": None, "tool_calls": calls}, "tool_calls"))
-    service.replies.append(stream(events(chunk(tool_calls=calls), chunk("", "tool_calls"))))
-    whole, answer = ask(client), ask(client, stream=True)
-    assert next(answer).choices[0].delta.tool_calls[0].function.arguments == arguments  # as sent
-    list(answer)
-    for made in (whole, answer.completion):
-        assert made.choices[0].message.tool_calls[0].function.arguments == "{}"
-
-
-def test_a_stream_of_agents_has_objects_as_content(service, client):
-    contents = [{"type": "text", "text": "a"}, [{"text": "b"}]]
-    rows = [{"choices": [{"delta": {"content": content}}]} for content in contents]
-    service.replies.append(stream(events(*rows, "[DONE]")))
-    answer = client.agents.invoke(agent_id="x", messages=MESSAGES, stream=True)
-    assert [event.choices[0].delta.content for event in answer] == contents
-
-
-def test_content_can_be_used_again(service, client, tmp_path):
-    path = tmp_path / "a.wav"
-    content = client.audio.speech(model="m", input="x")
-    assert content.read() == content.content == b"".join(content.iter_bytes()) == WAV
-    content.write_to_file(str(path))
-    assert path.read_bytes() == WAV and content.text.startswith("RIFF")
-    content = client.audio.speech(model="m", input="x")
-    assert b"".join(content.iter_bytes()) == WAV
-    assert "not kept" in str(caught(content.read, glm.GLMValueError))
-    service.replies.append([HEAD + b"content-length: 99\r\n\r\n", CLOSE])
-    caught(lambda: client.files.content("f").write_to_file(path), glm.APIConnectionError)
-    assert path.read_bytes() == WAV
-
-
-def test_every_choice_has_to_end_and_stands_in_its_place(service, client):
-    both = [{"index": 1, "delta": {"content": "b"}}, {"index": 0, "delta": {"content": "a"}}]
-    ends = [{"index": n, "delta": {}, "finish_reason": "stop"} for n in (0, 1)]
-    service.replies.append(stream(events({"choices": both}, {"choices": ends[:1]})))
-    error = caught(lambda: list(ask(client, stream=True, n=2)), glm.StreamInterruptedError)
-    service.replies.append(stream(events({"choices": both}, {"choices": ends})))
-    answer = ask(client, stream=True, n=2)
-    assert len(list(answer)) == 2
-    for made in (error.partial, answer.completion):
-        assert [choice.message.content for choice in made.choices] == ["a", "b"]
-
-
-@pytest.mark.parametrize("first", [0, 1])
-def test_where_one_answer_was_asked_for_every_index_is_its_own(service, client, first):
-    rows = [chunk("Whis"), chunk("per"), chunk(" it"), chunk("", "stop")]
-    for index, row in enumerate(rows, first):
-        row["choices"][0]["index"] = index
-    service.replies.extend([stream(events(*rows, "[DONE]"))] * 2)
-    assert text_of_stream(client) == "Whisper it"
-    answer = ask(client, stream=True)
-    assert [event.choices[0].index for event in answer] == [0] * 4
-    assert [choice.message.content for choice in answer.completion.choices] == ["Whisper it"]
-
-
-USAGES = [  # usage of each event: the last that says something counts
-    [None, None, {"total_tokens": 7}],
-    [{"total_tokens": 1}, {"total_tokens": 2}, {"total_tokens": 7}],
-    [{"total_tokens": 7}, None, None],
-]
-
-
-@pytest.mark.parametrize("usages", USAGES)
-def test_the_usage_of_a_stream(service, client, usages):
-    rows = [dict(chunk("a"), usage=usage) for usage in usages]
-    service.replies.append(stream(events(*rows, "[DONE]")))
-    answer = ask(client, stream=True)
-    assert len(list(answer)) == 3 and answer.completion.usage.total_tokens == 7
-
-
-def test_a_failed_stream_stays_failed(service, client):
-    service.replies.append(CUTS["clean end"])
-    answer = ask(client, stream=True)
-    for _ in range(2):
-        caught(lambda: list(answer), glm.StreamInterruptedError)
-
-
-ACCIDENTS = [b"", b"\0", b"\r\n", b"\n\n", b"0\r\n\r\n", b"data: ", b"[DONE]", b"{}", b'"error":']
-ACCIDENTS += [b"\xff\xfe", b"9" * 30, b"-1", b"ffffffff\r\n"]
-
-
-def mutated(rng, data):
-    """Bytes with one to three accidents."""
-    for _ in range(rng.randrange(1, 4)):
-        at, size = rng.randrange(len(data) + 1), rng.choice((1, 1, 2, 9, 300))
-        head, tail = data[:at], data[at:]
-        piece = rng.choice(ACCIDENTS + [tail[:size], bytes([rng.randrange(256)])])
-        data = rng.choice((head + piece + tail, head + piece + tail[size:], head, tail + head))
-    return data
-
-
-FUZZED_REPLIES = [
-    ask_reply(),
-    failure(1302, 429, retry_after=1),
-    stream(events(*ANSWER)),
-    stream(events(*ANSWER), sizes=5),
-    stream(events(*ANSWER), chunked=False),
-    reply(b"<html>", 502),
-]
-FUZZED_CALLS = [
-    ask,
-    lambda client: list(ask(client, stream=True)),
-    lambda client: client.request("GET", "/x", reply="bytes"),
-    lambda client: b"".join(client.files.content("f").iter_bytes()),
-    lambda client: client.ask("Hi", model="m"),
-]
-
-
-def test_mutated_replies_give_results_or_errors_of_ours(service, client):
-    rng, outcomes = random.Random(20261121), set()
-    for turn in range(FUZZ):
-        service.replies.append([mutated(rng, rng.choice(FUZZED_REPLIES)), CLOSE])
-        start = time.monotonic()
-        try:
-            outcome = rng.choice(FUZZED_CALLS)(client)
-        except glm.GLMError as error:
-            outcome = error
-        repr((outcome, str(outcome), getattr(outcome, "partial", None)))
-        outcomes.add(type(outcome))
-        assert time.monotonic() - start < 2, turn
-    assert len(outcomes) > 6, outcomes
+def test_tasks_and_ids_that_are_none(service, client):
+    for bad in (None, {}, ""):
+        caught(lambda bad=bad: client.wait(bad), glm.GLMValueError)
+    for bad in ("", ".", ".."):
+        caught(lambda bad=bad: client.files.delete(bad), glm.GLMValueError)
+    caught(lambda: client.batches.retrieve(batch_id=None), TypeError)
+    caught(lambda: client.ask(None), glm.GLMValueError)
+    assert not service.requests
 
 
 # -- Client ------------------------------------------------------------------------------------
@@ -3559,7 +3557,7 @@ def finish(process):
     return Run(process.returncode, out, err)
 
 
-def error_of(done):
+def json_error(done):
     """The error that --json reports, on one line."""
     assert done.err.count(b"\n") == 1
     error = json.loads(done.err.decode("utf-8"))["error"]
@@ -3707,7 +3705,7 @@ ONE_OF_EACH = {code: answer for answer, words, _, code, _ in EXITS if answer and
 def test_the_exit_code_is_the_same_with_json(service, code):
     service.replies.append(ONE_OF_EACH[code])
     done = run(service, "Hi", "--json")
-    assert done.code == code and (code == 0 or error_of(done))
+    assert done.code == code and (code == 0 or json_error(done))
 
 
 @pytest.mark.parametrize("stdin, text", [(b"", "no prompt"), (b"\x89PNG\0\0", "binary")])
@@ -3732,7 +3730,7 @@ BREAKS["timeout"] = [stream(PART, end=b""), 60]
 def test_a_cut_answer_is_exit_8_with_its_text(service, name):
     service.replies.extend([BREAKS[name]] * 2)
     process = launch(service, "Hi", "--timeout", "0.3")
-    error = error_of(finish(launch(service, "Hi", "--timeout", "0.3", "--json")))
+    error = json_error(finish(launch(service, "Hi", "--timeout", "0.3", "--json")))
     assert error["exit"] == 8
     assert error["partial"]["choices"][0]["message"]["content"] == "hello wor"
     done = finish(process)
@@ -3741,12 +3739,12 @@ def test_a_cut_answer_is_exit_8_with_its_text(service, name):
 
 def test_errors_as_json(service):
     service.replies.append(failure(1308, 429, "reset at " + stamp(3600), x_request_id="r1"))
-    error = error_of(run(service, "Hi", "--json"))
+    error = json_error(run(service, "Hi", "--json"))
     assert error.pop("retry_at").startswith(stamp(3600)[:10]) and "1308" in error.pop("message")
     facts = {"code": "1308", "retryable": False, "request_id": "r1", "partial": None, "exit": 4}
     assert error == facts
     service.replies.append(CUTS["reset"])
-    assert error_of(run(service, "Hi", "--json"))["retryable"] is True
+    assert json_error(run(service, "Hi", "--json"))["retryable"] is True
 
 
 @pytest.mark.parametrize("words", ["--key sk-hush Hi", "--api-key=sk-hush Hi", "-ksk-hush"])
