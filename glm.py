@@ -1721,47 +1721,47 @@ class Answer:
     def __init__(self, several: bool) -> None:
         self.several = several  # more than one choice was asked for
         self.done = False  # [DONE] came
-        self._head = Record()
-        self._choices: Dict[int, Any] = {}
-        self._texts: Dict[Tuple[int, str], List[str]] = collections.defaultdict(list)
+        self.completion = Completion(choices=[])
         self._latest: Dict[Tuple[int, Any], Any] = {}  # tool calls by (choice, index)
 
     @property
     def proved(self) -> bool:
         """Whether the end came: [DONE], or a finish_reason of every choice."""
-        ends = [choice.finish_reason for choice in self._choices.values()]
+        ends = [choice.finish_reason for choice in self.completion.choices]
         return self.done or (bool(ends) and all(ends))
-
-    @property
-    def completion(self) -> Completion:
-        """The answer in the form of a reply that is not streamed."""
-        for (index, name), pieces in self._texts.items():
-            self._choices[index].message[name] = "".join(pieces)
-        choices = [self._choices[index] for index in sorted(self._choices)]
-        return Completion(self._head, object="chat.completion", choices=choices)
 
     def add(self, chunk: Chunk) -> None:
         """Add what a chunk brings."""
-        for name, value in chunk.items():
-            if value is not None:
-                self._head[name] = value
-        for part in chunk.get("choices") or ():
+        facts = {name: value for name, value in chunk.items() if value is not None}
+        parts = facts.pop("choices", [])
+        self.completion.update(facts, object="chat.completion")
+        for part in parts:
             # Some servers count the chunks in `index`, or begin with 1:
             # https://github.com/huggingface/text-generation-inference/issues/1648
             index = (part.get("index") or 0) if self.several else 0
             part["index"] = index
-            if index not in self._choices:
-                message = Record(role="assistant", content="")
-                self._choices[index] = Record(index=index, finish_reason=None, message=message)
-            choice = self._choices[index]
+            choice = self.choice(index)
+            message = choice["message"]
             delta = part["delta"]
             thought = delta.get("reasoning_content") or delta.get("reasoning")
             for name, text in (("content", delta.get("content")), ("reasoning_content", thought)):
                 if text and isinstance(text, str):  # agents send objects
-                    self._texts[index, name].append(text)
+                    message[name] = (message.get(name) or "") + text
             for fragment in delta.get("tool_calls") or ():
                 self.add_fragment(choice, fragment)
             choice["finish_reason"] = part.get("finish_reason") or choice["finish_reason"]
+
+    def choice(self, index: int) -> Any:
+        """The choice with this index, a new one if there is none yet."""
+        choices = self.completion["choices"]
+        for choice in choices:
+            if choice["index"] == index:
+                return choice
+        message = Record(role="assistant", content="")
+        begun: Any = Record(index=index, finish_reason=None, message=message)
+        choices.append(begun)
+        choices.sort(key=lambda choice: choice.index)
+        return begun
 
     def add_fragment(self, choice: Any, fragment: Any) -> None:
         """Add a part of a tool call; its arguments are {} until text of them comes.
@@ -1813,8 +1813,7 @@ def read_chunks(reply: Reply, answer: Answer) -> "Generator[Chunk, None, None]":
             collections.deque(received, maxlen=0)
     except GLMError as error:
         if not answer.proved:
-            completion = answer.completion
-            error.partial = completion if completion.choices else None
+            error.partial = answer.completion if answer.completion.choices else None
             raise
     finally:
         reply.close()
