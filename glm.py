@@ -1479,12 +1479,15 @@ class Reply:
         """The body as a whole answer."""
         body = self.json()
         try:
-            normalize_choices(body, "message")
             completion = Completion(body)
+            for choice in choices_of(body):
+                for tool_call in choice["message"].get("tool_calls") or ():
+                    function: Any = tool_call.function or Record()  # other types have none
+                    function["arguments"] = arguments_text(function.arguments) or "{}"
             completion.choices[0]
         except MALFORMED:
             raise self.invalid("it has no choices that can be read", str(body)) from None
-        check_whole(completion, proved=True)
+        raise_if_broken_off(completion)
         return completion
 
     def chunk(self, text: str, answer: "Answer") -> Chunk:
@@ -1493,12 +1496,10 @@ class Reply:
             body = from_json(text)
             if is_refusal(body):
                 raise self.refusal(text)
-            normalize_choices(body, "delta")
-            chunk = Chunk(body)
-            answer.add(chunk)
+            answer.add(body)
+            return Chunk(body)
         except MALFORMED:
             raise self.invalid("an event of the stream is damaged", text) from None
-        return chunk
 
     def invalid(self, what: str, text: str) -> APIResponseValidationError:
         """The error for a reply that is not what was asked for."""
@@ -1668,22 +1669,13 @@ def parse_retry_at(message: str) -> Optional[datetime]:
     return at if timedelta(0) < ahead < timedelta(days=32) else None
 
 
-def normalize_choices(body: Any, part: str) -> None:
-    """Normalize the choices of a reply in place; raise one of MALFORMED if they are none.
-
-    part: "message" or "delta"; a server that does not stream sends a message in place of a delta.
-    A finish_reason "null" or "" is none. The arguments of a whole message are JSON text, "{}" for
-    none; those of a delta stay as they were sent.
-    """
-    for choice in body.get("choices") or ():
+def choices_of(body: Any) -> List[Any]:
+    """The choices of a reply or a chunk; a finish_reason "null" or "" becomes None."""
+    choices: List[Any] = body.get("choices") or []
+    for choice in choices:
         if choice.get("finish_reason") in ("null", ""):
             choice["finish_reason"] = None
-        if part == "delta":
-            choice["delta"] = choice.get("delta") or choice.get("message") or Record()
-            continue
-        for call in choice["message"].get("tool_calls") or ():
-            function: Any = call.function or Record()
-            function["arguments"] = arguments_text(function.arguments) or "{}"
+    return choices
 
 
 def arguments_text(arguments: Any) -> str:
@@ -1693,26 +1685,17 @@ def arguments_text(arguments: Any) -> str:
     return "" if arguments is None else to_json(arguments).decode()
 
 
-def check_whole(completion: Completion, proved: bool) -> None:
-    """Raise unless an answer is whole: its end proved, and no choice broken off by the server.
-
-    A stream proves its end by [DONE] or finish reasons, a JSON body by being parsed.
-    """
-    reasons = [str(choice.finish_reason) for choice in completion.choices]
-    broken = [reason for reason in reasons if reason in BROKEN_OFF]
-    if broken:
-        raise StreamInterruptedError(
-            f"the server broke the answer off (finish_reason {broken[0]})",
-            finish_reason=broken[0],
-            partial=completion,
-            retryable=broken[0] == "network_error",
-        )
-    if not proved:
-        raise StreamInterruptedError(
-            "the stream ended without [DONE] and without a finish_reason",
-            partial=completion if completion.choices else None,
-            retryable=True,
-        )
+def raise_if_broken_off(completion: Completion) -> None:
+    """Raise StreamInterruptedError if a finish_reason says that the server broke the answer off."""
+    for choice in completion.choices:
+        reason = str(choice.finish_reason)
+        if reason in BROKEN_OFF:
+            raise StreamInterruptedError(
+                f"the server broke the answer off (finish_reason {reason})",
+                finish_reason=reason,
+                partial=completion,
+                retryable=reason == "network_error",
+            )
 
 
 class Answer:
@@ -1730,19 +1713,21 @@ class Answer:
         ends = [choice.finish_reason for choice in self.completion.choices]
         return self.done or (bool(ends) and all(ends))
 
-    def add(self, chunk: Chunk) -> None:
-        """Add what a chunk brings."""
+    def add(self, chunk: Any) -> None:
+        """Add what a chunk brings; raise one of MALFORMED if it is none."""
+        choices = self.completion["choices"]
         facts = {name: value for name, value in chunk.items() if value is not None}
-        parts = facts.pop("choices", [])
-        self.completion.update(facts, object="chat.completion")
-        for part in parts:
+        self.completion.update(facts, object="chat.completion", choices=choices)
+        for part in choices_of(chunk):
             # Some servers count the chunks in `index`, or begin with 1:
             # https://github.com/huggingface/text-generation-inference/issues/1648
             index = (part.get("index") or 0) if self.several else 0
             part["index"] = index
             choice = self.choice(index)
             message = choice["message"]
-            delta = part["delta"]
+            # A server that does not stream sends a message in place of a delta.
+            delta = part.get("delta") or part.get("message") or Record()
+            part["delta"] = delta
             thought = delta.get("reasoning_content") or delta.get("reasoning")
             for name, text in (("content", delta.get("content")), ("reasoning_content", thought)):
                 if text and isinstance(text, str):  # agents send objects
@@ -1811,13 +1796,17 @@ def read_chunks(reply: Reply, answer: Answer) -> "Generator[Chunk, None, None]":
         if answer.done:  # read to the end, so that the connection can be kept
             reply.call.end = min(reply.call.end, time.monotonic() + DRAIN_LIMIT)
             collections.deque(received, maxlen=0)
+        elif not answer.proved:
+            raise StreamInterruptedError(
+                "the stream ended without [DONE] and without a finish_reason", retryable=True
+            )
     except GLMError as error:
         if not answer.proved:
             error.partial = answer.completion if answer.completion.choices else None
             raise
     finally:
         reply.close()
-    check_whole(answer.completion, answer.proved)
+    raise_if_broken_off(answer.completion)
 
 
 class Stream:
@@ -1836,7 +1825,7 @@ class Stream:
         self._failure: Optional[Exception] = None  # raised again by whoever goes on iterating
         self._first: Optional[Chunk] = next(self._chunks, None)
         try:
-            check_whole(self.completion, proved=True)  # a retry is possible now, and never again
+            raise_if_broken_off(self.completion)  # a retry is possible now, and never again
         except GLMError:
             self._chunks.close()
             raise
