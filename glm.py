@@ -1581,19 +1581,15 @@ def is_refusal(body: Any) -> bool:
 
 def refusal_facts(body: Any) -> Tuple[str, str]:
     """Code ("" for none) and message of a refusal, in the shapes of services and gateways."""
-    if isinstance(body, list) and body and isinstance(body[0], dict):
-        body = body[0]
     if not isinstance(body, dict):
-        text = str(body)
+        text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
         return vendor_facts(text) or ("", title_of(text) or text)
-    if isinstance(body.get("detail"), dict):
-        body = body["detail"]
-    error = body.get("error")
-    details = error if isinstance(error, dict) else body
-    texts = [details.get("message"), error, body.get("message"), body.get("msg")]
-    texts.append(body.get("detail"))
+    for wrapper in ("detail", "error"):
+        if isinstance(body.get(wrapper), dict):
+            body = body[wrapper]
+    texts = [body.get(name) for name in ("message", "error", "msg", "detail")]
     message = next((text for text in texts if text and isinstance(text, str)), "")
-    code = str(details.get("code") or "")[:40]
+    code = str(body.get("code") or "")[:40]
     return vendor_facts(message) or (code, message or json.dumps(body, ensure_ascii=False))
 
 
