@@ -1425,21 +1425,28 @@ class Reply:
         """The whole body."""
         return b"".join(self.iter_bytes())
 
-    def read_partial(self) -> Tuple[bytes, Optional[APIResponseError]]:
-        """The body as far as it came, and what kept the rest away."""
-        received = bytearray()
+    def read_json_text(self) -> Tuple[str, Optional[APIResponseError]]:
+        """The text of a JSON body as far as it came, and what kept the rest away.
+
+        JSON is UTF-8; only where that fails the charset of Content-Type is tried.
+        """
+        data = bytearray()
+        failure = None
         try:
-            for data in self.iter_bytes():
-                received += data
+            for chunk in self.iter_bytes():
+                data += chunk
         except APIResponseError as error:
-            return bytes(received), error
-        return bytes(received), None
+            failure = error
+        try:
+            return data.decode("utf-8-sig"), failure
+        except UnicodeDecodeError:
+            return self.text(data), failure
 
     def raw_reply(self) -> RawReply:
         """Status, headers and the whole body."""
         return RawReply(self.status, self.headers, self.read())
 
-    def text(self, data: bytes) -> str:
+    def text(self, data: Union[bytes, bytearray]) -> str:
         """Text by the charset of Content-Type, else UTF-8."""
         content_type = self.headers.get("Content-Type") or ""
         charset = re.search(r"charset=[\"']?([\w.:-]+)", content_type, re.I)
@@ -1447,13 +1454,6 @@ class Reply:
             return data.decode(charset.group(1) if charset else "utf-8", "replace")
         except (LookupError, UnicodeError):
             return data.decode("utf-8", "replace")
-
-    def json_text(self, data: bytes) -> str:
-        """Text of JSON: UTF-8, and only where that fails the charset of Content-Type."""
-        try:
-            return data.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            return self.text(data)
 
     def json(self) -> Any:
         """The body as Records. A refusal in it raises, and so does what is not JSON.
@@ -1463,8 +1463,7 @@ class Reply:
         if self.status == 204:
             self.close()
             return Record()
-        data, failure = self.read_partial()
-        text = self.json_text(data)
+        text, failure = self.read_json_text()
         try:
             body = from_json(text)
         except ValueError:
@@ -1517,7 +1516,7 @@ class Reply:
         text: of an event or a body that was read already.
         """
         if text is None:
-            text = self.json_text(self.read_partial()[0])
+            text, _ = self.read_json_text()
         text = self.call.mask(text)
         try:
             body = from_json(text)
