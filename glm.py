@@ -26,6 +26,7 @@ import codecs
 import collections
 import contextlib
 import copy
+import email.message
 import email.utils
 import functools
 import hashlib
@@ -1365,7 +1366,7 @@ class RawReply(NamedTuple):
     """A reply as it came."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: email.message.Message
     body: bytes
 
 
@@ -1377,7 +1378,7 @@ class Reply:
         self.call = call
         self.hints = hints  # (HTTP status, code) -> likely reasons of a refusal
         self.status: int = getattr(response, "status", None) or response.code
-        self.headers: Mapping[str, str] = response.headers
+        self.headers: email.message.Message = response.headers
 
     def close(self) -> None:
         """Close the connection, if the reply was not read to its end."""
@@ -1448,10 +1449,8 @@ class Reply:
 
     def text(self, data: Union[bytes, bytearray]) -> str:
         """Text by the charset of Content-Type, else UTF-8."""
-        content_type = self.headers.get("Content-Type") or ""
-        charset = re.search(r"charset=[\"']?([\w.:-]+)", content_type, re.I)
         try:
-            return data.decode(charset.group(1) if charset else "utf-8", "replace")
+            return data.decode(self.headers.get_content_charset("utf-8"), "replace")
         except (LookupError, UnicodeError):
             return data.decode("utf-8", "replace")
 
@@ -1636,13 +1635,13 @@ def http_date(text: Optional[str]) -> Optional[float]:
         return None
 
 
-def parse_retry_after(headers: Mapping[str, str]) -> Optional[float]:
+def parse_retry_after(headers: email.message.Message) -> Optional[float]:
     """Seconds that a reply asks to wait; a date counts from the reply's own Date."""
-    milliseconds = headers.get("Retry-After-Ms")
-    value = headers.get("Retry-After") or ""
     with contextlib.suppress(ValueError):
-        return float(milliseconds) / 1000 if milliseconds else float(value)
-    date = http_date(value)
+        return float(headers.get("Retry-After-Ms", "")) / 1000
+    with contextlib.suppress(ValueError):
+        return float(headers.get("Retry-After", ""))
+    date = http_date(headers.get("Retry-After"))
     if date is None:
         return None
     return max(0.0, date - (http_date(headers.get("Date")) or time.time()))
