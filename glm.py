@@ -670,11 +670,12 @@ ACTIVE = ActiveCancels()
 class Call:
     """One call with all its attempts: its time limits, its secrets, and its end from outside.
 
-    Everything that waits takes its limit from here. The thread that makes the call is the only one
-    that connects, sends, reads and closes. Another thread may only `cancel`: under the lock, it
-    marks the call and shuts the socket of the connection held just now; that wakes the thread,
-    which sees the mark, throws away what it has read since, and closes. `hold`, `release` and
-    `drop` take the same lock, so a late cancel never reaches a connection of another call.
+    Everything that waits takes its limit from here; a call that is over gets none. The thread that
+    makes the call is the only one that connects, sends, reads and closes. Another thread may only
+    `cancel`: under the lock, it marks the call and shuts the socket of the connection held just
+    now; that wakes the thread, which sees the mark, throws away what it has read since, and closes.
+    `hold`, `release` and `drop` take the same lock, so a late cancel never reaches a connection of
+    another call.
     """
 
     def __init__(self, timeout: Timeout, target: str) -> None:
@@ -702,10 +703,10 @@ class Call:
         return f"[{self.phase}, {self.target}{self.proxy}]"
 
     def time_left(self, limit: Optional[float]) -> float:
-        """Seconds that a wait with this limit may take; APITimeoutError if the call has none."""
+        """Seconds that a wait with this limit may take; an error if the call is over."""
+        self.raise_if_cancelled()
         left = self.end - time.monotonic()
         if left <= 0:
-            self.raise_if_cancelled()
             raise APITimeoutError(f"total timeout {self.where}")
         return min(left, math.inf if limit is None else limit, 1e6)  # sockets take no more
 
@@ -718,7 +719,6 @@ class Call:
     def hold(self, connection: "Connection", pool: "collections.deque[Connection]") -> None:
         """Use this connection from now on; `cancel` shuts it."""
         with self._lock:
-            self.raise_if_cancelled()
             self._connection = connection
             self._pool = pool
             self.secrets += connection.secrets
@@ -735,18 +735,15 @@ class Call:
     def release(self, response: Any) -> None:
         """After a reply that was read to its end: let other calls use the connection."""
         with self._lock:
-            connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        response.close()  # http.client wants that before the next request
-        if response.will_close:
-            connection.close()
-        else:
-            connection.idle_since = time.monotonic()
-            self._pool.append(connection)
+            connection = self._connection
+            if connection is not None and not response.will_close:
+                self._connection = None
+                response.close()  # http.client wants that before the next request
+                connection.idle_since = time.monotonic()
+                self._pool.append(connection)
 
     def drop(self) -> None:
-        """Close the connection, if there still is one."""
+        """Close the connection, unless it was released."""
         with self._lock:
             connection, self._connection = self._connection, None
         if connection is not None:
@@ -950,17 +947,15 @@ class Connection(http.client.HTTPConnection):
         if hasattr(socket, "TCP_KEEPIDLE"):
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEP_ALIVE_AFTER)
         if context is not None:
-            self.sock.settimeout(call.time_left(call.timeout.connect))
             self.sock = context.wrap_socket(
                 self.sock,
                 server_hostname=self.server_name,
                 do_handshake_on_connect=False,
                 suppress_ragged_eofs=False,
             )
-            call.raise_if_cancelled()
+            self.sock.settimeout(call.time_left(call.timeout.connect))
             self.sock.do_handshake()
         self.opened = self.sock
-        call.raise_if_cancelled()
 
     def exchange(self, request: Request) -> Any:
         """Send a request and read the head of its reply."""
@@ -1068,7 +1063,6 @@ class KeepAliveHandler(urllib.request.BaseHandler):
             return connection.exchange(request)
         except BaseException:
             call.drop()
-            connection.close()  # a call that was cancelled before does not hold it
             raise
 
     def tls_context(self) -> "ssl.SSLContext":
