@@ -1104,33 +1104,30 @@ def network_error(
     if isinstance(error, socket.timeout):
         limit = "total" if time.monotonic() >= call.end - 0.001 else call.phase
         return APITimeoutError(f"{limit} timeout {call.where}", retryable=limit == "connect")
+    meaning, retryable = diagnose(error)
     text = call.mask(f"{type(error).__name__}: {error}")[:TEXT_LIMIT]
-    failure = connection_failure(error, text, call.where)
-    final = isinstance(error, (http.client.HTTPException, SSLError, ValueError))
-    retryable = was_dropped(error) or not final
-    return failure or dropped(f"{text} {call.where}", retryable=retryable)
+    return dropped(f"{meaning}: {text} {call.where}", retryable=retryable)
 
 
-def connection_failure(error: Exception, text: str, where: str) -> Optional[APIConnectionError]:
-    """What keeps a connection from being made: the name, the certificate or the proxy."""
+def diagnose(error: Exception) -> Tuple[str, bool]:
+    """What an error of the network means, with advice, and whether to try again."""
     if isinstance(error, (socket.gaierror, UnicodeError)):
-        retryable = isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
-        return APIConnectionError(f"no such host name: {text} {where}", retryable=retryable)
+        return "no such host name", getattr(error, "errno", None) == socket.EAI_AGAIN
     # We rejected the certificate; a TLS alert would mean that the server rejected us. On 3.6 only
     # `reason` tells.
     rejected = getattr(error, "reason", None) == "CERTIFICATE_VERIFY_FAILED"
     if rejected or isinstance(error, CertificateError):
-        return APIConnectionError(
-            f"TLS certificate refused: {text}; if you trust its issuer, name a file with the"
-            f" issuer's certificate by ca_file= or REQUESTS_CA_BUNDLE {where}"
+        meaning = (
+            "TLS certificate refused (if you trust its issuer, name a file with the issuer's"
+            " certificate by ca_file= or REQUESTS_CA_BUNDLE)"
         )
+        return meaning, False
     tunnel = re.match(r"Tunnel connection failed: (\d+)", str(error))  # a bare OSError
-    if tunnel is None:
-        return None
-    status = int(tunnel.group(1))
-    advice = "; " + PROXY_LOGIN if status == 407 else ""
-    message = f"the proxy refused: {text}{advice} {where}"
-    return APIConnectionError(message, status_code=status, retryable=status >= 500)
+    if tunnel:
+        status = int(tunnel.group(1))
+        return PROXY_LOGIN if status == 407 else "the proxy refused", status >= 500
+    final = isinstance(error, (http.client.HTTPException, SSLError, ValueError))
+    return "the connection failed", was_dropped(error) or not final
 
 
 def shown_cause(error: Exception, call: Call) -> Optional[Exception]:
