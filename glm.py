@@ -721,8 +721,9 @@ class Call:
         with self._lock:
             self._connection = connection
             self._pool = pool
-            self.secrets += connection.secrets
-            self.proxy = f" via {connection.proxy!r}" if connection.proxy else ""
+            if connection.proxy:
+                self.secrets += connection.proxy.secrets
+                self.proxy = f" via {connection.proxy!r}"
 
     def read(self, response: Any) -> bytes:
         """What has arrived of the body of a reply; at its end nothing."""
@@ -783,15 +784,11 @@ class Proxy(NamedTuple):
     host: str
     port: int
     configured_by: str  # the argument or the variable
-    login: str  # user:password, or ""
+    headers: Dict[str, str]  # that it wants to see
+    secrets: List[str]
 
     def __repr__(self) -> str:
         return f"{self.configured_by} {self.host}:{self.port}"
-
-    def headers(self) -> Dict[str, str]:
-        """What the proxy wants to see of the login."""
-        encoded = base64.b64encode(self.login.encode()).decode()
-        return {"Proxy-Authorization": "Basic " + encoded} if self.login else {}
 
 
 def choose_proxy(
@@ -807,8 +804,9 @@ def choose_proxy(
     if isinstance(proxy, str):
         return parse_proxy(proxy, "proxy", host)
     proxies = urllib.request.getproxies()
-    name = (scheme if proxies.get(scheme) else "all") + "_proxy"
-    url = proxies.get(scheme) or proxies.get("all")
+    kind = scheme if proxies.get(scheme) else "all"
+    url = proxies.get(kind)
+    name = kind + "_proxy"
     if not url or urllib.request.proxy_bypass(f"{host_before_port(host)}:{port}"):
         return None
     if in_networks(host, proxies.get("no", "").split(",")):
@@ -836,9 +834,12 @@ def parse_proxy(url: str, configured_by: str, host: str) -> Proxy:
         parts = urllib.parse.urlsplit(url if "://" in url else "http://" + url)
         rest = parts.path.strip("/") + parts.query + parts.fragment
         if parts.scheme == "http" and parts.hostname and not rest and not re.search(r"[\s\0]", url):
-            login = f"{parts.username}:{parts.password or ''}" if parts.username else ""
-            login = urllib.parse.unquote(login)
-            return Proxy(parts.hostname, parts.port or 80, configured_by, login)
+            password = urllib.parse.unquote(parts.password or "")
+            login = urllib.parse.unquote(parts.username or "") + ":" + password
+            encoded = base64.b64encode(login.encode()).decode()
+            headers = {"Proxy-Authorization": "Basic " + encoded} if parts.username else {}
+            port = parts.port or 80
+            return Proxy(parts.hostname, port, configured_by, headers, [password, encoded])
     except ValueError:  # of the port
         pass
     raise APIConnectionError(
@@ -920,7 +921,6 @@ class Connection(http.client.HTTPConnection):
         self.server_name = parts.hostname or ""
         port = parts.port or (443 if self.secure else 80)
         self.proxy = choose_proxy(parts.scheme, self.server_name, port, proxy)
-        self.secrets: List[str] = []
         self.opened: Any = None  # the socket; http.client lets go of its own with the last reply
         self.idle_since = 0.0
         self.process = os.getpid()
@@ -928,12 +928,9 @@ class Connection(http.client.HTTPConnection):
             super().__init__(self.server_name, port)
             return
         super().__init__(self.proxy.host, self.proxy.port)
-        headers = self.proxy.headers()
-        self.secrets = [self.proxy.login.partition(":")[2]]
-        self.secrets += [value.partition(" ")[2] for value in headers.values()]
         if self.secure:  # up to 3.11, http.client sends no Host to the proxy
             name = host_before_port(self.server_name)
-            self.set_tunnel(name, port, {"Host": f"{name}:{port}", **headers})
+            self.set_tunnel(name, port, {"Host": f"{name}:{port}", **self.proxy.headers})
 
     def open(self, call: Call, context: Optional["ssl.SSLContext"]) -> None:
         """Connect, through the proxy if there is one, and shake hands."""
@@ -963,7 +960,7 @@ class Connection(http.client.HTTPConnection):
         target = request.selector
         if self.proxy and not self.secure:
             target = request.full_url
-            headers.update(self.proxy.headers())
+            headers.update(self.proxy.headers)
         body: Any = request.data
         if body is not None:
             headers["Content-Length"] = str(len(body))
