@@ -467,19 +467,13 @@ def iter_lines(chunks: Iterable[bytes]) -> Iterator[str]:
     would also split at U+2028 and others, which answers may hold.
     """
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), True)
-    pieces: List[str] = []  # of a line whose end has not come yet
-    size = 0
+    rest = ""
     for chunk in itertools.chain(chunks, [b""]):  # an empty one is the end
-        first, *lines = decoder.decode(chunk, final=not chunk).split("\n")
-        pieces.append(first)
-        size += len(first)
+        *lines, rest = (rest + decoder.decode(chunk, final=not chunk)).split("\n")
         for line in lines:
-            yield "".join(pieces) + "\n"
-            pieces = [line]
-            size = len(line)
-        if size > LINE_LIMIT:
+            yield line + "\n"
+        if len(rest) > LINE_LIMIT:
             raise APIResponseValidationError("a line of the stream is over 16 MB")
-    rest = "".join(pieces)
     if rest:
         yield rest
 
