@@ -1788,15 +1788,17 @@ def read_chunks(reply: Reply, answer: Answer) -> "Generator[Chunk, None, None]":
 class Stream:
     """The chunks of an answer: iterate over it, use it in a `with` block, close it from any thread.
 
-    Making one reads the first chunk. `completion` is the answer as far as it came. It is whole once
-    [DONE] or a finish_reason of every choice came; a stream that ends before raises
-    StreamInterruptedError. Every failure has the answer so far in `partial`.
+    Making one reads the first chunk. `completion` is the answer as far as it came, in the form of a
+    reply that is not streamed; it grows with each chunk that is read. It is whole once [DONE] or a
+    finish_reason of every choice came; a stream that ends before raises StreamInterruptedError.
+    Every failure has the answer so far in `partial`.
     """
 
     def __init__(self, reply: Reply, several: bool = False) -> None:
         self._call = reply.call
-        self._answer = Answer(several)
-        self._chunks = read_chunks(reply, self._answer)
+        answer = Answer(several)
+        self.completion = answer.completion
+        self._chunks = read_chunks(reply, answer)
         self._closed = False
         self._failure: Optional[Exception] = None  # raised again by whoever goes on iterating
         self._first: Optional[Chunk] = next(self._chunks, None)
@@ -1805,11 +1807,6 @@ class Stream:
         except GLMError:
             self._chunks.close()
             raise
-
-    @property
-    def completion(self) -> Completion:
-        """The answer so far, in the form of a reply that is not streamed."""
-        return self._answer.completion
 
     def __iter__(self) -> "Stream":
         return self
