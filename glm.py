@@ -929,11 +929,7 @@ class Connection(http.client.HTTPConnection):
     def open(self, call: Call, context: Optional["ssl.SSLContext"]) -> None:
         """Connect, through the proxy if there is one, and shake hands."""
         self.timeout = call.time_left(call.timeout.connect)
-        try:
-            self.connect()
-        except OSError as error:
-            # Its frames hold the proxy's reply, which would keep the socket open (up to 3.11).
-            raise error.with_traceback(None)  # noqa: B904  # it is the same error
+        self.connect()
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if hasattr(socket, "TCP_KEEPIDLE"):
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEP_ALIVE_AFTER)
