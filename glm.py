@@ -879,7 +879,7 @@ def was_dropped(error: BaseException) -> bool:
 
 
 class ReplyHead(http.client.HTTPResponse):
-    """A reply that tells a connection which died idle from one that broke within a head."""
+    """A reply whose head is whole, or an error that tells if any of it had come."""
 
     def begin(self) -> None:
         """Read the head; a connection that is dropped after its first byte is an IncompleteRead."""
@@ -890,13 +890,11 @@ class ReplyHead(http.client.HTTPResponse):
             if empty or not was_dropped(error):
                 raise
             raise http.client.IncompleteRead(b"") from error
-
-    @property
-    def is_damaged(self) -> bool:
-        """Whether http.client could not read all of the head, or took an interim one for it."""
+        # http.client may not have read all of the head, or have taken an interim one for it.
         coding = self.headers.get("Transfer-Encoding", "chunked").lower()
         lost = self.headers.defects or self.headers.get_payload() or coding != "chunked"
-        return self.status < 200 or bool(lost)
+        if self.status < 200 or lost:
+            raise http.client.HTTPException("the head of the reply is damaged")
 
 
 class Connection(http.client.HTTPConnection):
@@ -959,15 +957,10 @@ class Connection(http.client.HTTPConnection):
         self.limit_silence(request.call)
         try:
             self.request(request.get_method(), target, body, headers)
-        except NETWORK_ERRORS as error:
-            if not was_dropped(error):
-                raise
+        except (ConnectionError, SSLEOFError):
             refused = True  # perhaps a refusal came before the whole request was sent
         self.limit_silence(request.call)
         response: Any = self.getresponse()
-        if response.is_damaged:
-            response.close()
-            raise http.client.HTTPException("the head of the reply is damaged")
         response.will_close = response.will_close or refused
         return response
 
