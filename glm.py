@@ -637,7 +637,7 @@ class Cancel:
         """End the calls; what they received so far is in the errors' `partial`."""
         with self._lock:
             self.cancelled = True
-            for reference in self._calls:
+            for reference in list(self._calls):
                 call = reference()
                 if call is not None:
                     call.cancel()
@@ -645,8 +645,7 @@ class Cancel:
     def cover(self, call: "Call") -> None:
         """Let `cancel` end this call too."""
         with self._lock:
-            alive = [reference for reference in self._calls if reference() is not None]
-            self._calls = [*alive, weakref.ref(call)]
+            self._calls.append(weakref.ref(call, self._calls.remove))  # removed as the call goes
             if self.cancelled:
                 call.cancel()
 
