@@ -267,45 +267,29 @@ ADVICE_BY_EXIT_CODE = {
 
 
 class GLMError(Exception):
-    """The base of all errors here. All can be pickled; attributes that do not apply are None.
+    """The base of all errors here. All can be pickled.
 
-    retry_after is in seconds, retry_at the time when a quota comes back; body is what the server
-    said, partial the Completion as far as it came; date is the server's clock in seconds since
-    1970, exit_code what a command line should end with.
+    facts: values of the attributes below, by name; a None leaves the default.
     """
 
-    exit_code = 1
+    exit_code = 1  # what a command line should end with
+    status_code: Optional[int] = None
+    code: Optional[str] = None
+    request_id: Optional[str] = None
+    retryable = False
+    retry_after: Optional[float] = None  # seconds
+    retry_at: Optional[datetime] = None  # when a quota comes back
+    finish_reason: Optional[str] = None
+    body: Any = None  # what the server said
+    partial: Any = None  # the Completion as far as it came
+    date: Optional[float] = None  # the server's clock, in seconds since 1970
 
-    def __init__(
-        self,
-        message: str = "",
-        *,
-        status_code: Optional[int] = None,
-        code: Optional[str] = None,
-        request_id: Optional[str] = None,
-        retryable: bool = False,
-        retry_after: Optional[float] = None,
-        retry_at: Optional[datetime] = None,
-        finish_reason: Optional[str] = None,
-        body: Any = None,
-        partial: Any = None,
-        date: Optional[float] = None,
-        exit_code: Optional[int] = None,
-    ) -> None:
+    def __init__(self, message: str = "", **facts: Any) -> None:
         super().__init__(message)
         self.message = message
-        self.status_code = status_code
-        self.code = code
-        self.request_id = request_id
-        self.retryable = retryable
-        self.retry_after = retry_after
-        self.retry_at = retry_at
-        self.finish_reason = finish_reason
-        self.body = body
-        self.partial = partial
-        self.date = date
-        if exit_code is not None:
-            self.exit_code = exit_code
+        for name, value in facts.items():
+            if value is not None:
+                setattr(self, name, value)
 
 
 class GLMValueError(GLMError, ValueError):
