@@ -1484,7 +1484,7 @@ class Reply:
         if 300 <= status < 400:
             reasons.append(f"no redirect is followed; it goes to {self.header('Location')!r}")
         reasons += self.hints(status, code)
-        named = body.get("request_id") if isinstance(body, dict) else None
+        named = getattr(body, "request_id", None)
         request_id = named or self.header("X-Request-Id") or self.header("X-Log-Id") or None
         other = APIInternalError if status >= 500 else APIStatusError
         error_class = STATUS_ERRORS.get(status, other)
@@ -1555,11 +1555,8 @@ def vendor_facts(text: str) -> Optional[Tuple[str, str]]:
     quoted = re.match(r"\[(\d+)\]\[(.*?)\]", text, re.S)
     if quoted and quoted.group(1) in ERROR_CODES:
         return quoted.group(1), quoted.group(2)
-    start = text.find("{")
-    if start < 0:
-        return None
     try:
-        facts = refusal_facts(DECODER.raw_decode(text, start)[0])
+        facts = refusal_facts(DECODER.raw_decode(text, text.index("{"))[0])
     except (ValueError, RecursionError):
         return None
     return facts if facts[0] in ERROR_CODES else None
@@ -1609,12 +1606,11 @@ def parse_retry_at(message: str) -> Optional[datetime]:
     stamp = re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", message)
     if stamp is None:
         return None
-    try:
+    with contextlib.suppress(ValueError):
         at = datetime.strptime(stamp.group() + "+0800", "%Y-%m-%d %H:%M:%S%z")
-    except ValueError:
-        return None
-    ahead = at - datetime.now(timezone.utc)
-    return at if timedelta(0) < ahead < timedelta(days=32) else None
+        if timedelta(0) < at - datetime.now(timezone.utc) < timedelta(days=32):
+            return at
+    return None
 
 
 def choices_of(body: Any) -> List[Any]:
