@@ -531,17 +531,16 @@ TIMEOUT = Timeout()
 
 def to_timeout(value: Any) -> Timeout:
     """A Timeout from a number (read), a tuple, a Timeout, or anything with .connect and .read."""
-    if hasattr(value, "connect") and hasattr(value, "read"):
-        value = (value.connect, value.read, getattr(value, "total", None))
-    elif isinstance(value, (int, float)):
-        value = (min(8.0, value), value)
-    elif value is None:
-        value = (8.0, None)
-    if isinstance(value, tuple):
-        with contextlib.suppress(TypeError):  # too many, or no numbers
-            timeout = Timeout(*value)
-            if all(limit is None or limit > 0 for limit in timeout):
-                return timeout
+    with contextlib.suppress(TypeError):  # too many, or no numbers
+        if hasattr(value, "connect") and hasattr(value, "read"):
+            value = (value.connect, value.read, getattr(value, "total", None))
+        elif value is None:
+            value = (8.0, None)
+        elif not isinstance(value, tuple):
+            value = (min(8.0, value), value)
+        timeout = Timeout(*value)
+        if all(limit is None or limit > 0 for limit in timeout):
+            return timeout
     raise GLMValueError("timeout: a number of seconds above 0, or (connect, read, total) of them")
 
 
