@@ -1648,6 +1648,7 @@ class Answer:
         self.several = several  # more than one choice was asked for
         self.done = False  # [DONE] came
         self.completion = Completion(choices=[])
+        self._choices: Dict[int, Any] = {}
         self._latest: Dict[Tuple[int, Any], Any] = {}  # tool calls by (choice, index)
 
     @property
@@ -1664,13 +1665,15 @@ class Answer:
         for part in choices_of(chunk):
             # Some servers count the chunks in `index`, or begin with 1:
             # https://github.com/huggingface/text-generation-inference/issues/1648
-            index = (part.get("index") or 0) if self.several else 0
-            part["index"] = index
-            choice = self.choice(index)
+            index = part["index"] = (part.get("index") or 0) if self.several else 0
+            if index not in self._choices:
+                message = Record(role="assistant", content="")
+                self._choices[index] = Record(index=index, finish_reason=None, message=message)
+                self.completion["choices"] = [self._choices[i] for i in sorted(self._choices)]
+            choice = self._choices[index]
             message = choice["message"]
             # A server that does not stream sends a message in place of a delta.
-            delta = part.get("delta") or part.get("message") or Record()
-            part["delta"] = delta
+            delta = part["delta"] = part.get("delta") or part.get("message") or Record()
             thought = delta.get("reasoning_content") or delta.get("reasoning")
             for name, text in (("content", delta.get("content")), ("reasoning_content", thought)):
                 if text and isinstance(text, str):  # agents send objects
@@ -1678,18 +1681,6 @@ class Answer:
             for fragment in delta.get("tool_calls") or ():
                 self.add_fragment(choice, fragment)
             choice["finish_reason"] = part.get("finish_reason") or choice["finish_reason"]
-
-    def choice(self, index: int) -> Any:
-        """The choice with this index, a new one if there is none yet."""
-        choices = self.completion["choices"]
-        for choice in choices:
-            if choice["index"] == index:
-                return choice
-        message = Record(role="assistant", content="")
-        begun: Any = Record(index=index, finish_reason=None, message=message)
-        choices.append(begun)
-        choices.sort(key=lambda choice: choice.index)
-        return begun
 
     def add_fragment(self, choice: Any, fragment: Any) -> None:
         """Add a part of a tool call; its arguments are {} until text of them comes.
