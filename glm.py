@@ -1757,8 +1757,7 @@ class Stream:
         answer = Answer(several)
         self.completion = answer.completion
         self._chunks = read_chunks(reply, answer)
-        self._closed = False
-        self._failure: Optional[Exception] = None  # raised again by whoever goes on iterating
+        self._end: Optional[Exception] = None  # what iterating raises after a close or a failure
         self._first: Optional[Chunk] = next(self._chunks, None)
         try:
             raise_if_broken_off(self.completion)  # a retry is possible now, and never again
@@ -1770,17 +1769,17 @@ class Stream:
         return self
 
     def __next__(self) -> Chunk:
-        if self._failure is not None:
-            raise self._failure
+        if self._end is not None:
+            raise self._end
         chunk, self._first = self._first, None
         if chunk is not None:
             return chunk
         try:
             return next(self._chunks)
         except (GLMError, ValueError) as error:  # ValueError: another thread is closing it
-            if self._closed:
-                raise StopIteration from None
-            self._failure = copy.copy(error)  # without its frames, which hold this stream
+            if self._end is not None:
+                raise self._end from None
+            self._end = copy.copy(error)  # without its frames, which hold this stream
             raise
 
     def __enter__(self) -> "Stream":
@@ -1791,8 +1790,7 @@ class Stream:
 
     def close(self) -> None:
         """End the stream, unless it is over; a thread that iterates comes to the end at once."""
-        self._closed = True
-        self._first = None
+        self._end = StopIteration()
         self._call.cancel()
         with contextlib.suppress(ValueError):  # another thread reads now, and closes itself
             self._chunks.close()
@@ -1834,8 +1832,7 @@ class Content:
         first = next(chunks, b"")
         with open(file, "wb") as target:
             target.write(first)
-            for chunk in chunks:
-                target.write(chunk)
+            target.writelines(chunks)
 
     stream_to_file = write_to_file
 
