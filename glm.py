@@ -935,16 +935,12 @@ class Connection(http.client.HTTPConnection):
         if body is not None:
             headers["Content-Length"] = str(len(body))
             body = self.in_chunks(body, request.call)
-        refused = False
         self.limit_silence(request.call)
-        try:
+        # A refusal may come before the whole request was sent; `is_alive` will not pass the rest.
+        with contextlib.suppress(ConnectionError, SSLEOFError):
             self.request(request.get_method(), target, body, headers)
-        except (ConnectionError, SSLEOFError):
-            refused = True  # perhaps a refusal came before the whole request was sent
         self.limit_silence(request.call)
-        response: Any = self.getresponse()
-        response.will_close = response.will_close or refused
-        return response
+        return self.getresponse()
 
     def in_chunks(self, body: bytes, call: Call) -> Iterator[bytes]:
         """The body of a request in chunks, each of which may take as long as a read."""
