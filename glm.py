@@ -466,20 +466,26 @@ def iter_sse(lines: Iterable[str]) -> Iterator[Tuple[str, str]]:
     """Yield (event, data) from the lines of an event stream, with or without their line ends.
 
     By https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
-    except at the end: there no blank line is needed. But where lines come with their ends, an event
-    whose last line has none was cut off and is dropped.
+    except that no blank line is needed at the end, and that JSON and HTML without "data:" are data,
+    too, up to the next blank line: so one JSON object in place of a stream, or a gateway's error
+    amid the events, is read like the rest (https://github.com/openclaw/openclaw/issues/93241).
+    Where lines come with their ends, an event whose last line has none was cut off and is dropped.
     """
     event = ""
     data: List[str] = []
-    with_ends = cut_off = False
+    with_ends = cut_off = bare = False
     for line in lines:
-        text = line.rstrip("\r\n")
-        with_ends = with_ends or text != line
-        cut_off = with_ends and text == line
-        name, _, value = text.lstrip("\ufeff").partition(":")
+        text = line.rstrip("\r\n").lstrip("\ufeff")
+        bare = text != "" and (bare or text.lstrip().startswith(("{", "[", "<")))
+        ended = line.endswith(("\r", "\n"))
+        with_ends = with_ends or ended
+        cut_off = with_ends and not ended and not bare
+        name, _, value = text.partition(":")
         if value.startswith(" "):
             value = value[1:]
-        if name == "data":
+        if bare:
+            data.append(text)
+        elif name == "data":
             data.append(value)
         elif name == "event":
             event = value
@@ -490,23 +496,6 @@ def iter_sse(lines: Iterable[str]) -> Iterator[Tuple[str, str]]:
             data = []
     if data and not cut_off:
         yield event or "message", "\n".join(data)
-
-
-def bare_text_as_data(lines: Iterable[str]) -> Iterator[str]:
-    """Turn JSON and HTML that came without "data:" into data, up to the next blank line.
-
-    So a server that sends one JSON object in place of a stream, or a gateway's error amid the
-    events, is read like the rest: https://github.com/openclaw/openclaw/issues/93241
-    """
-    bare = False
-    for line in lines:
-        start = line.lstrip("\ufeff \t")
-        if start == "\n":
-            bare = False
-        elif start.startswith(("{", "[", "<")):
-            bare = True
-        # The line end keeps a JSON body without one from being taken for an event that was cut off.
-        yield "data: " + line.rstrip("\n") + "\n" if bare else line
 
 
 # -- Timeouts and retry ----------------------------------------------------------------------------
@@ -1716,7 +1705,7 @@ def read_chunks(reply: Reply, answer: Answer) -> "Generator[Chunk, None, None]":
     """
     received = reply.iter_bytes(StreamInterruptedError)
     try:
-        for event, data in iter_sse(bare_text_as_data(iter_lines(received))):
+        for event, data in iter_sse(iter_lines(received)):
             if event == "ping" or not data:
                 continue
             if data.startswith("[DONE]"):
