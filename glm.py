@@ -26,6 +26,7 @@ import codecs
 import collections
 import contextlib
 import copy
+import email.message
 import email.utils
 import functools
 import hashlib
@@ -266,45 +267,29 @@ ADVICE_BY_EXIT_CODE = {
 
 
 class GLMError(Exception):
-    """The base of all errors here. All can be pickled; attributes that do not apply are None.
+    """The base of all errors here. All can be pickled.
 
-    retry_after is in seconds, retry_at the time when a quota comes back; body is what the server
-    said, partial the Completion as far as it came; date is the server's clock in seconds since
-    1970, exit_code what a command line should end with.
+    facts: values of the attributes below, by name; a None leaves the default.
     """
 
-    exit_code = 1
+    exit_code = 1  # what a command line should end with
+    status_code: Optional[int] = None
+    code: Optional[str] = None
+    request_id: Optional[str] = None
+    retryable = False
+    retry_after: Optional[float] = None  # seconds
+    retry_at: Optional[datetime] = None  # when a quota comes back
+    finish_reason: Optional[str] = None
+    body: Any = None  # what the server said
+    partial: Any = None  # the Completion as far as it came
+    date: Optional[float] = None  # the server's clock, in seconds since 1970
 
-    def __init__(
-        self,
-        message: str = "",
-        *,
-        status_code: Optional[int] = None,
-        code: Optional[str] = None,
-        request_id: Optional[str] = None,
-        retryable: bool = False,
-        retry_after: Optional[float] = None,
-        retry_at: Optional[datetime] = None,
-        finish_reason: Optional[str] = None,
-        body: Any = None,
-        partial: Any = None,
-        date: Optional[float] = None,
-        exit_code: Optional[int] = None,
-    ) -> None:
+    def __init__(self, message: str = "", **facts: Any) -> None:
         super().__init__(message)
         self.message = message
-        self.status_code = status_code
-        self.code = code
-        self.request_id = request_id
-        self.retryable = retryable
-        self.retry_after = retry_after
-        self.retry_at = retry_at
-        self.finish_reason = finish_reason
-        self.body = body
-        self.partial = partial
-        self.date = date
-        if exit_code is not None:
-            self.exit_code = exit_code
+        for name, value in facts.items():
+            if value is not None:
+                setattr(self, name, value)
 
 
 class GLMValueError(GLMError, ValueError):
@@ -489,48 +474,37 @@ def iter_sse(lines: Iterable[str]) -> Iterator[Tuple[str, str]]:
     """Yield (event, data) from the lines of an event stream, with or without their line ends.
 
     By https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
-    except at the end: there no blank line is needed. But where lines come with their ends, an event
-    whose last line has none was cut off and is dropped.
+    except that no blank line is needed at the end, and that JSON and HTML without "data:" are data,
+    too, up to the next blank line: so one JSON object in place of a stream, or a gateway's error
+    amid the events, is read like the rest (https://github.com/openclaw/openclaw/issues/93241).
+    Where lines come with their ends, an event whose last line has none was cut off and is dropped.
     """
-    event = ""
+    event = line = ""
     data: List[str] = []
-    line = text = ""
-    with_ends = False
+    bare = with_ends = False
     for line in lines:
         text = line.rstrip("\r\n")
         with_ends = with_ends or text != line
-        name, _, value = text.lstrip("\ufeff").partition(":")
+        text = text.lstrip("\ufeff")
+        bare = bare or text.lstrip().startswith(("{", "[", "<"))
+        name, _, value = text.partition(":")
         if value.startswith(" "):
             value = value[1:]
-        if name == "data":
-            data.append(value)
-        elif name == "event":
-            event = value
-        elif not text:
+        if not text:
             if data:
                 yield event or "message", "\n".join(data)
             event = ""
             data = []
-    cut_off = with_ends and text == line
+            bare = False
+        elif bare:
+            data.append(text)
+        elif name == "data":
+            data.append(value)
+        elif name == "event":
+            event = value
+    cut_off = with_ends and not bare and not line.endswith(("\r", "\n"))
     if data and not cut_off:
         yield event or "message", "\n".join(data)
-
-
-def bare_text_as_data(lines: Iterable[str]) -> Iterator[str]:
-    """Turn JSON and HTML that came without "data:" into data, up to the next blank line.
-
-    So a server that sends one JSON object in place of a stream, or a gateway's error amid the
-    events, is read like the rest: https://github.com/openclaw/openclaw/issues/93241
-    """
-    bare = False
-    for line in lines:
-        start = line.lstrip("\ufeff \t")
-        if start == "\n":
-            bare = False
-        elif start.startswith(("{", "[", "<")):
-            bare = True
-        # The line end keeps a JSON body without one from being taken for an event that was cut off.
-        yield "data: " + line.rstrip("\n") + "\n" if bare else line
 
 
 # -- Timeouts and retry ----------------------------------------------------------------------------
@@ -555,17 +529,16 @@ TIMEOUT = Timeout()
 
 def to_timeout(value: Any) -> Timeout:
     """A Timeout from a number (read), a tuple, a Timeout, or anything with .connect and .read."""
-    if hasattr(value, "connect") and hasattr(value, "read"):
-        value = (value.connect, value.read, getattr(value, "total", None))
-    elif isinstance(value, (int, float)):
-        value = (min(8.0, value), value)
-    elif value is None:
-        value = (8.0, None)
-    if isinstance(value, tuple):
-        with contextlib.suppress(TypeError):  # too many, or no numbers
-            timeout = Timeout(*value)
-            if all(limit is None or limit > 0 for limit in timeout):
-                return timeout
+    with contextlib.suppress(TypeError):  # too many, or no numbers
+        if hasattr(value, "connect") and hasattr(value, "read"):
+            value = (value.connect, value.read, getattr(value, "total", None))
+        elif value is None:
+            value = (8.0, None)
+        elif not isinstance(value, tuple):
+            value = (min(8.0, value), value)
+        timeout = Timeout(*value)
+        if all(limit is None or limit > 0 for limit in timeout):
+            return timeout
     raise GLMValueError("timeout: a number of seconds above 0, or (connect, read, total) of them")
 
 
@@ -645,7 +618,7 @@ class Cancel:
         """End the calls; what they received so far is in the errors' `partial`."""
         with self._lock:
             self.cancelled = True
-            for reference in self._calls:
+            for reference in list(self._calls):
                 call = reference()
                 if call is not None:
                     call.cancel()
@@ -653,8 +626,7 @@ class Cancel:
     def cover(self, call: "Call") -> None:
         """Let `cancel` end this call too."""
         with self._lock:
-            alive = [reference for reference in self._calls if reference() is not None]
-            self._calls = [*alive, weakref.ref(call)]
+            self._calls.append(weakref.ref(call, self._calls.remove))  # removed as the call goes
             if self.cancelled:
                 call.cancel()
 
@@ -672,11 +644,12 @@ ACTIVE = ActiveCancels()
 class Call:
     """One call with all its attempts: its time limits, its secrets, and its end from outside.
 
-    Everything that waits takes its limit from here. The thread that makes the call is the only one
-    that connects, sends, reads and closes. Another thread may only `cancel`: under the lock, it
-    marks the call and shuts the socket of the connection held just now; that wakes the thread,
-    which sees the mark, throws away what it has read since, and closes. `hold`, `release` and
-    `drop` take the same lock, so a late cancel never reaches a connection of another call.
+    Everything that waits takes its limit from here; a call that is over gets none. The thread that
+    makes the call is the only one that connects, sends, reads and closes. Another thread may only
+    `cancel`: under the lock, it marks the call and shuts the socket of the connection held just
+    now; that wakes the thread, which sees the mark, throws away what it has read since, and closes.
+    `hold`, `release` and `drop` take the same lock, so a late cancel never reaches a connection of
+    another call.
     """
 
     def __init__(self, timeout: Timeout, target: str) -> None:
@@ -704,10 +677,10 @@ class Call:
         return f"[{self.phase}, {self.target}{self.proxy}]"
 
     def time_left(self, limit: Optional[float]) -> float:
-        """Seconds that a wait with this limit may take; APITimeoutError if the call has none."""
+        """Seconds that a wait with this limit may take; an error if the call is over."""
+        self.raise_if_cancelled()
         left = self.end - time.monotonic()
         if left <= 0:
-            self.raise_if_cancelled()
             raise APITimeoutError(f"total timeout {self.where}")
         return min(left, math.inf if limit is None else limit, 1e6)  # sockets take no more
 
@@ -720,11 +693,11 @@ class Call:
     def hold(self, connection: "Connection", pool: "collections.deque[Connection]") -> None:
         """Use this connection from now on; `cancel` shuts it."""
         with self._lock:
-            self.raise_if_cancelled()
             self._connection = connection
             self._pool = pool
-            self.secrets += connection.secrets
-            self.proxy = f" via {connection.proxy!r}" if connection.proxy else ""
+            if connection.proxy:
+                self.secrets += connection.proxy.secrets
+                self.proxy = f" via {connection.proxy!r}"
 
     def read(self, response: Any) -> bytes:
         """What has arrived of the body of a reply; at its end nothing."""
@@ -737,18 +710,15 @@ class Call:
     def release(self, response: Any) -> None:
         """After a reply that was read to its end: let other calls use the connection."""
         with self._lock:
-            connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        response.close()  # http.client wants that before the next request
-        if response.will_close:
-            connection.close()
-        else:
-            connection.idle_since = time.monotonic()
-            self._pool.append(connection)
+            connection = self._connection
+            if connection is not None and not response.will_close:
+                self._connection = None
+                response.close()  # http.client wants that before the next request
+                connection.idle_since = time.monotonic()
+                self._pool.append(connection)
 
     def drop(self) -> None:
-        """Close the connection, if there still is one."""
+        """Close the connection, unless it was released."""
         with self._lock:
             connection, self._connection = self._connection, None
         if connection is not None:
@@ -788,15 +758,11 @@ class Proxy(NamedTuple):
     host: str
     port: int
     configured_by: str  # the argument or the variable
-    login: str  # user:password, or ""
+    headers: Dict[str, str]  # that it wants to see
+    secrets: List[str]
 
     def __repr__(self) -> str:
         return f"{self.configured_by} {self.host}:{self.port}"
-
-    def headers(self) -> Dict[str, str]:
-        """What the proxy wants to see of the login."""
-        encoded = base64.b64encode(self.login.encode()).decode()
-        return {"Proxy-Authorization": "Basic " + encoded} if self.login else {}
 
 
 def choose_proxy(
@@ -812,8 +778,9 @@ def choose_proxy(
     if isinstance(proxy, str):
         return parse_proxy(proxy, "proxy", host)
     proxies = urllib.request.getproxies()
-    name = (scheme if proxies.get(scheme) else "all") + "_proxy"
-    url = proxies.get(scheme) or proxies.get("all")
+    kind = scheme if proxies.get(scheme) else "all"
+    url = proxies.get(kind)
+    name = kind + "_proxy"
     if not url or urllib.request.proxy_bypass(f"{host_before_port(host)}:{port}"):
         return None
     if in_networks(host, proxies.get("no", "").split(",")):
@@ -841,9 +808,12 @@ def parse_proxy(url: str, configured_by: str, host: str) -> Proxy:
         parts = urllib.parse.urlsplit(url if "://" in url else "http://" + url)
         rest = parts.path.strip("/") + parts.query + parts.fragment
         if parts.scheme == "http" and parts.hostname and not rest and not re.search(r"[\s\0]", url):
-            login = f"{parts.username}:{parts.password or ''}" if parts.username else ""
-            login = urllib.parse.unquote(login)
-            return Proxy(parts.hostname, parts.port or 80, configured_by, login)
+            password = urllib.parse.unquote(parts.password or "")
+            login = urllib.parse.unquote(parts.username or "") + ":" + password
+            encoded = base64.b64encode(login.encode()).decode()
+            headers = {"Proxy-Authorization": "Basic " + encoded} if parts.username else {}
+            port = parts.port or 80
+            return Proxy(parts.hostname, port, configured_by, headers, [password, encoded])
     except ValueError:  # of the port
         pass
     raise APIConnectionError(
@@ -889,7 +859,7 @@ def was_dropped(error: BaseException) -> bool:
 
 
 class ReplyHead(http.client.HTTPResponse):
-    """A reply that tells a connection which died idle from one that broke within a head."""
+    """A reply whose head is whole, or an error that tells if any of it had come."""
 
     def begin(self) -> None:
         """Read the head; a connection that is dropped after its first byte is an IncompleteRead."""
@@ -900,13 +870,11 @@ class ReplyHead(http.client.HTTPResponse):
             if empty or not was_dropped(error):
                 raise
             raise http.client.IncompleteRead(b"") from error
-
-    @property
-    def is_damaged(self) -> bool:
-        """Whether http.client could not read all of the head, or took an interim one for it."""
+        # http.client may not have read all of the head, or have taken an interim one for it.
         coding = self.headers.get("Transfer-Encoding", "chunked").lower()
         lost = self.headers.defects or self.headers.get_payload() or coding != "chunked"
-        return self.status < 200 or bool(lost)
+        if self.status < 200 or lost:
+            raise http.client.HTTPException("the head of the reply is damaged")
 
 
 class Connection(http.client.HTTPConnection):
@@ -925,7 +893,6 @@ class Connection(http.client.HTTPConnection):
         self.server_name = parts.hostname or ""
         port = parts.port or (443 if self.secure else 80)
         self.proxy = choose_proxy(parts.scheme, self.server_name, port, proxy)
-        self.secrets: List[str] = []
         self.opened: Any = None  # the socket; http.client lets go of its own with the last reply
         self.idle_since = 0.0
         self.process = os.getpid()
@@ -933,12 +900,9 @@ class Connection(http.client.HTTPConnection):
             super().__init__(self.server_name, port)
             return
         super().__init__(self.proxy.host, self.proxy.port)
-        headers = self.proxy.headers()
-        self.secrets = [self.proxy.login.partition(":")[2]]
-        self.secrets += [value.partition(" ")[2] for value in headers.values()]
         if self.secure:  # up to 3.11, http.client sends no Host to the proxy
             name = host_before_port(self.server_name)
-            self.set_tunnel(name, port, {"Host": f"{name}:{port}", **headers})
+            self.set_tunnel(name, port, {"Host": f"{name}:{port}", **self.proxy.headers})
 
     def open(self, call: Call, context: Optional["ssl.SSLContext"]) -> None:
         """Connect, through the proxy if there is one, and shake hands."""
@@ -946,23 +910,21 @@ class Connection(http.client.HTTPConnection):
         try:
             self.connect()
         except OSError as error:
-            # Its frames hold the proxy's reply, which would keep the socket open (up to 3.11).
+            # Its frames hold the proxy's reply, which would keep the socket open (up to 3.10).
             raise error.with_traceback(None)  # noqa: B904  # it is the same error
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if hasattr(socket, "TCP_KEEPIDLE"):
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEP_ALIVE_AFTER)
         if context is not None:
-            self.sock.settimeout(call.time_left(call.timeout.connect))
             self.sock = context.wrap_socket(
                 self.sock,
                 server_hostname=self.server_name,
                 do_handshake_on_connect=False,
                 suppress_ragged_eofs=False,
             )
-            call.raise_if_cancelled()
+            self.sock.settimeout(call.time_left(call.timeout.connect))
             self.sock.do_handshake()
         self.opened = self.sock
-        call.raise_if_cancelled()
 
     def exchange(self, request: Request) -> Any:
         """Send a request and read the head of its reply."""
@@ -970,26 +932,17 @@ class Connection(http.client.HTTPConnection):
         target = request.selector
         if self.proxy and not self.secure:
             target = request.full_url
-            headers.update(self.proxy.headers())
+            headers.update(self.proxy.headers)
         body: Any = request.data
         if body is not None:
             headers["Content-Length"] = str(len(body))
             body = self.in_chunks(body, request.call)
-        refused = False
         self.limit_silence(request.call)
-        try:
+        # A refusal may come before the whole request was sent; `is_alive` will not pass the rest.
+        with contextlib.suppress(ConnectionError, SSLEOFError):
             self.request(request.get_method(), target, body, headers)
-        except NETWORK_ERRORS as error:
-            if not was_dropped(error):
-                raise
-            refused = True  # perhaps a refusal came before the whole request was sent
         self.limit_silence(request.call)
-        response: Any = self.getresponse()
-        if response.is_damaged:
-            response.close()
-            raise http.client.HTTPException("the head of the reply is damaged")
-        response.will_close = response.will_close or refused
-        return response
+        return self.getresponse()
 
     def in_chunks(self, body: bytes, call: Call) -> Iterator[bytes]:
         """The body of a request in chunks, each of which may take as long as a read."""
@@ -1070,7 +1023,6 @@ class KeepAliveHandler(urllib.request.BaseHandler):
             return connection.exchange(request)
         except BaseException:
             call.drop()
-            connection.close()  # a call that was cancelled before does not hold it
             raise
 
     def tls_context(self) -> "ssl.SSLContext":
@@ -1112,33 +1064,30 @@ def network_error(
     if isinstance(error, socket.timeout):
         limit = "total" if time.monotonic() >= call.end - 0.001 else call.phase
         return APITimeoutError(f"{limit} timeout {call.where}", retryable=limit == "connect")
+    meaning, retryable = diagnose(error)
     text = call.mask(f"{type(error).__name__}: {error}")[:TEXT_LIMIT]
-    failure = connection_failure(error, text, call.where)
-    final = isinstance(error, (http.client.HTTPException, SSLError, ValueError))
-    retryable = was_dropped(error) or not final
-    return failure or dropped(f"{text} {call.where}", retryable=retryable)
+    return dropped(f"{meaning}: {text} {call.where}", retryable=retryable)
 
 
-def connection_failure(error: Exception, text: str, where: str) -> Optional[APIConnectionError]:
-    """What keeps a connection from being made: the name, the certificate or the proxy."""
+def diagnose(error: Exception) -> Tuple[str, bool]:
+    """What an error of the network means, with advice, and whether to try again."""
     if isinstance(error, (socket.gaierror, UnicodeError)):
-        retryable = isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
-        return APIConnectionError(f"no such host name: {text} {where}", retryable=retryable)
+        return "no such host name", getattr(error, "errno", None) == socket.EAI_AGAIN
     # We rejected the certificate; a TLS alert would mean that the server rejected us. On 3.6 only
     # `reason` tells.
     rejected = getattr(error, "reason", None) == "CERTIFICATE_VERIFY_FAILED"
     if rejected or isinstance(error, CertificateError):
-        return APIConnectionError(
-            f"TLS certificate refused: {text}; if you trust its issuer, name a file with the"
-            f" issuer's certificate by ca_file= or REQUESTS_CA_BUNDLE {where}"
+        meaning = (
+            "TLS certificate refused (if you trust its issuer, name a file with the issuer's"
+            " certificate by ca_file= or REQUESTS_CA_BUNDLE)"
         )
+        return meaning, False
     tunnel = re.match(r"Tunnel connection failed: (\d+)", str(error))  # a bare OSError
-    if tunnel is None:
-        return None
-    status = int(tunnel.group(1))
-    advice = "; " + PROXY_LOGIN if status == 407 else ""
-    message = f"the proxy refused: {text}{advice} {where}"
-    return APIConnectionError(message, status_code=status, retryable=status >= 500)
+    if tunnel:
+        status = int(tunnel.group(1))
+        return PROXY_LOGIN if status == 407 else "the proxy refused", status >= 500
+    final = isinstance(error, (http.client.HTTPException, SSLError, ValueError))
+    return "the connection failed", was_dropped(error) or not final
 
 
 def shown_cause(error: Exception, call: Call) -> Optional[Exception]:
@@ -1368,7 +1317,7 @@ class RawReply(NamedTuple):
     """A reply as it came."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: email.message.Message
     body: bytes
 
 
@@ -1380,7 +1329,7 @@ class Reply:
         self.call = call
         self.hints = hints  # (HTTP status, code) -> likely reasons of a refusal
         self.status: int = getattr(response, "status", None) or response.code
-        self.headers: Mapping[str, str] = response.headers
+        self.headers: email.message.Message = response.headers
 
     def close(self) -> None:
         """Close the connection, if the reply was not read to its end."""
@@ -1428,35 +1377,33 @@ class Reply:
         """The whole body."""
         return b"".join(self.iter_bytes())
 
-    def read_partial(self) -> Tuple[bytes, Optional[APIResponseError]]:
-        """The body as far as it came, and what kept the rest away."""
-        received = bytearray()
+    def read_json_text(self) -> Tuple[str, Optional[APIResponseError]]:
+        """The text of a JSON body as far as it came, and what kept the rest away.
+
+        JSON is UTF-8; only where that fails the charset of Content-Type is tried.
+        """
+        data = bytearray()
+        failure = None
         try:
-            for data in self.iter_bytes():
-                received += data
+            for chunk in self.iter_bytes():
+                data += chunk
         except APIResponseError as error:
-            return bytes(received), error
-        return bytes(received), None
+            failure = error
+        try:
+            return data.decode("utf-8-sig"), failure
+        except UnicodeDecodeError:
+            return self.text(data), failure
 
     def raw_reply(self) -> RawReply:
         """Status, headers and the whole body."""
         return RawReply(self.status, self.headers, self.read())
 
-    def text(self, data: bytes) -> str:
+    def text(self, data: Union[bytes, bytearray]) -> str:
         """Text by the charset of Content-Type, else UTF-8."""
-        content_type = self.headers.get("Content-Type") or ""
-        charset = re.search(r"charset=[\"']?([\w.:-]+)", content_type, re.I)
         try:
-            return data.decode(charset.group(1) if charset else "utf-8", "replace")
+            return data.decode(self.headers.get_content_charset("utf-8"), "replace")
         except (LookupError, UnicodeError):
             return data.decode("utf-8", "replace")
-
-    def json_text(self, data: bytes) -> str:
-        """Text of JSON: UTF-8, and only where that fails the charset of Content-Type."""
-        try:
-            return data.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            return self.text(data)
 
     def json(self) -> Any:
         """The body as Records. A refusal in it raises, and so does what is not JSON.
@@ -1466,8 +1413,7 @@ class Reply:
         if self.status == 204:
             self.close()
             return Record()
-        data, failure = self.read_partial()
-        text = self.json_text(data)
+        text, failure = self.read_json_text()
         try:
             body = from_json(text)
         except ValueError:
@@ -1482,12 +1428,15 @@ class Reply:
         """The body as a whole answer."""
         body = self.json()
         try:
-            normalize_choices(body, "message")
             completion = Completion(body)
+            for choice in choices_of(body):
+                for tool_call in choice["message"].get("tool_calls") or ():
+                    function: Any = tool_call.function or Record()  # other types have none
+                    function["arguments"] = arguments_text(function.arguments) or "{}"
             completion.choices[0]
         except MALFORMED:
             raise self.invalid("it has no choices that can be read", str(body)) from None
-        check_whole(completion, proved=True)
+        raise_if_broken_off(completion)
         return completion
 
     def chunk(self, text: str, answer: "Answer") -> Chunk:
@@ -1496,12 +1445,10 @@ class Reply:
             body = from_json(text)
             if is_refusal(body):
                 raise self.refusal(text)
-            normalize_choices(body, "delta")
-            chunk = Chunk(body)
-            answer.add(chunk)
+            answer.add(body)
+            return Chunk(body)
         except MALFORMED:
             raise self.invalid("an event of the stream is damaged", text) from None
-        return chunk
 
     def invalid(self, what: str, text: str) -> APIResponseValidationError:
         """The error for a reply that is not what was asked for."""
@@ -1519,7 +1466,7 @@ class Reply:
         text: of an event or a body that was read already.
         """
         if text is None:
-            text = self.json_text(self.read_partial()[0])
+            text, _ = self.read_json_text()
         text = self.call.mask(text)
         try:
             body = from_json(text)
@@ -1534,7 +1481,7 @@ class Reply:
         if 300 <= status < 400:
             reasons.append(f"no redirect is followed; it goes to {self.header('Location')!r}")
         reasons += self.hints(status, code)
-        named = body.get("request_id") if isinstance(body, dict) else None
+        named = getattr(body, "request_id", None)
         request_id = named or self.header("X-Request-Id") or self.header("X-Log-Id") or None
         other = APIInternalError if status >= 500 else APIStatusError
         error_class = STATUS_ERRORS.get(status, other)
@@ -1583,19 +1530,15 @@ def is_refusal(body: Any) -> bool:
 
 def refusal_facts(body: Any) -> Tuple[str, str]:
     """Code ("" for none) and message of a refusal, in the shapes of services and gateways."""
-    if isinstance(body, list) and body and isinstance(body[0], dict):
-        body = body[0]
     if not isinstance(body, dict):
-        text = str(body)
+        text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
         return vendor_facts(text) or ("", title_of(text) or text)
-    if isinstance(body.get("detail"), dict):
-        body = body["detail"]
-    error = body.get("error")
-    details = error if isinstance(error, dict) else body
-    texts = [details.get("message"), error, body.get("message"), body.get("msg")]
-    texts.append(body.get("detail"))
+    for wrapper in ("detail", "error"):
+        if isinstance(body.get(wrapper), dict):
+            body = body[wrapper]
+    texts = [body.get(name) for name in ("message", "error", "msg", "detail")]
     message = next((text for text in texts if text and isinstance(text, str)), "")
-    code = str(details.get("code") or "")[:40]
+    code = str(body.get("code") or "")[:40]
     return vendor_facts(message) or (code, message or json.dumps(body, ensure_ascii=False))
 
 
@@ -1609,11 +1552,8 @@ def vendor_facts(text: str) -> Optional[Tuple[str, str]]:
     quoted = re.match(r"\[(\d+)\]\[(.*?)\]", text, re.S)
     if quoted and quoted.group(1) in ERROR_CODES:
         return quoted.group(1), quoted.group(2)
-    start = text.find("{")
-    if start < 0:
-        return None
     try:
-        facts = refusal_facts(DECODER.raw_decode(text, start)[0])
+        facts = refusal_facts(DECODER.raw_decode(text, text.index("{"))[0])
     except (ValueError, RecursionError):
         return None
     return facts if facts[0] in ERROR_CODES else None
@@ -1643,13 +1583,13 @@ def http_date(text: Optional[str]) -> Optional[float]:
         return None
 
 
-def parse_retry_after(headers: Mapping[str, str]) -> Optional[float]:
+def parse_retry_after(headers: email.message.Message) -> Optional[float]:
     """Seconds that a reply asks to wait; a date counts from the reply's own Date."""
-    milliseconds = headers.get("Retry-After-Ms")
-    value = headers.get("Retry-After") or ""
     with contextlib.suppress(ValueError):
-        return float(milliseconds) / 1000 if milliseconds else float(value)
-    date = http_date(value)
+        return float(headers.get("Retry-After-Ms", "")) / 1000
+    with contextlib.suppress(ValueError):
+        return float(headers.get("Retry-After", ""))
+    date = http_date(headers.get("Retry-After"))
     if date is None:
         return None
     return max(0.0, date - (http_date(headers.get("Date")) or time.time()))
@@ -1663,30 +1603,20 @@ def parse_retry_at(message: str) -> Optional[datetime]:
     stamp = re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", message)
     if stamp is None:
         return None
-    try:
+    with contextlib.suppress(ValueError):
         at = datetime.strptime(stamp.group() + "+0800", "%Y-%m-%d %H:%M:%S%z")
-    except ValueError:
-        return None
-    ahead = at - datetime.now(timezone.utc)
-    return at if timedelta(0) < ahead < timedelta(days=32) else None
+        if timedelta(0) < at - datetime.now(timezone.utc) < timedelta(days=32):
+            return at
+    return None
 
 
-def normalize_choices(body: Any, part: str) -> None:
-    """Normalize the choices of a reply in place; raise one of MALFORMED if they are none.
-
-    part: "message" or "delta"; a server that does not stream sends a message in place of a delta.
-    A finish_reason "null" or "" is none. The arguments of a whole message are JSON text, "{}" for
-    none; those of a delta stay as they were sent.
-    """
-    for choice in body.get("choices") or ():
+def choices_of(body: Any) -> List[Any]:
+    """The choices of a reply or a chunk; a finish_reason "null" or "" becomes None."""
+    choices: List[Any] = body.get("choices") or []
+    for choice in choices:
         if choice.get("finish_reason") in ("null", ""):
             choice["finish_reason"] = None
-        if part == "delta":
-            choice["delta"] = choice.get("delta") or choice.get("message") or Record()
-            continue
-        for call in choice["message"].get("tool_calls") or ():
-            function: Any = call.function or Record()
-            function["arguments"] = arguments_text(function.arguments) or "{}"
+    return choices
 
 
 def arguments_text(arguments: Any) -> str:
@@ -1696,26 +1626,17 @@ def arguments_text(arguments: Any) -> str:
     return "" if arguments is None else to_json(arguments).decode()
 
 
-def check_whole(completion: Completion, proved: bool) -> None:
-    """Raise unless an answer is whole: its end proved, and no choice broken off by the server.
-
-    A stream proves its end by [DONE] or finish reasons, a JSON body by being parsed.
-    """
-    reasons = [str(choice.finish_reason) for choice in completion.choices]
-    broken = [reason for reason in reasons if reason in BROKEN_OFF]
-    if broken:
-        raise StreamInterruptedError(
-            f"the server broke the answer off (finish_reason {broken[0]})",
-            finish_reason=broken[0],
-            partial=completion,
-            retryable=broken[0] == "network_error",
-        )
-    if not proved:
-        raise StreamInterruptedError(
-            "the stream ended without [DONE] and without a finish_reason",
-            partial=completion if completion.choices else None,
-            retryable=True,
-        )
+def raise_if_broken_off(completion: Completion) -> None:
+    """Raise StreamInterruptedError if a finish_reason says that the server broke the answer off."""
+    for choice in completion.choices:
+        reason = str(choice.finish_reason)
+        if reason in BROKEN_OFF:
+            raise StreamInterruptedError(
+                f"the server broke the answer off (finish_reason {reason})",
+                finish_reason=reason,
+                partial=completion,
+                retryable=reason == "network_error",
+            )
 
 
 class Answer:
@@ -1743,21 +1664,21 @@ class Answer:
         choices = [self._choices[index] for index in sorted(self._choices)]
         return Completion(self._head, object="chat.completion", choices=choices)
 
-    def add(self, chunk: Chunk) -> None:
-        """Add what a chunk brings."""
+    def add(self, chunk: Any) -> None:
+        """Add what a chunk brings; raise one of MALFORMED if it is none."""
         for name, value in chunk.items():
             if value is not None:
                 self._head[name] = value
-        for part in chunk.get("choices") or ():
+        for part in choices_of(chunk):
             # Some servers count the chunks in `index`, or begin with 1:
             # https://github.com/huggingface/text-generation-inference/issues/1648
-            index = (part.get("index") or 0) if self.several else 0
-            part["index"] = index
+            index = part["index"] = (part.get("index") or 0) if self.several else 0
             if index not in self._choices:
                 message = Record(role="assistant", content="")
                 self._choices[index] = Record(index=index, finish_reason=None, message=message)
             choice = self._choices[index]
-            delta = part["delta"]
+            # A server that does not stream sends a message in place of a delta.
+            delta = part["delta"] = part.get("delta") or part.get("message") or Record()
             thought = delta.get("reasoning_content") or delta.get("reasoning")
             for name, text in (("content", delta.get("content")), ("reasoning_content", thought)):
                 if text and isinstance(text, str):  # agents send objects
@@ -1804,7 +1725,7 @@ def read_chunks(reply: Reply, answer: Answer) -> "Generator[Chunk, None, None]":
     """
     received = reply.iter_bytes(StreamInterruptedError)
     try:
-        for event, data in iter_sse(bare_text_as_data(iter_lines(received))):
+        for event, data in iter_sse(iter_lines(received)):
             if event == "ping" or not data:
                 continue
             if data.startswith("[DONE]"):
@@ -1814,6 +1735,10 @@ def read_chunks(reply: Reply, answer: Answer) -> "Generator[Chunk, None, None]":
         if answer.done:  # read to the end, so that the connection can be kept
             reply.call.end = min(reply.call.end, time.monotonic() + DRAIN_LIMIT)
             collections.deque(received, maxlen=0)
+        elif not answer.proved:
+            raise StreamInterruptedError(
+                "the stream ended without [DONE] and without a finish_reason", retryable=True
+            )
     except GLMError as error:
         if not answer.proved:
             completion = answer.completion
@@ -1821,7 +1746,7 @@ def read_chunks(reply: Reply, answer: Answer) -> "Generator[Chunk, None, None]":
             raise
     finally:
         reply.close()
-    check_whole(answer.completion, answer.proved)
+    raise_if_broken_off(answer.completion)
 
 
 class Stream:
@@ -1836,11 +1761,10 @@ class Stream:
         self._call = reply.call
         self._answer = Answer(several)
         self._chunks = read_chunks(reply, self._answer)
-        self._closed = False
-        self._failure: Optional[Exception] = None  # raised again by whoever goes on iterating
+        self._end: Optional[Exception] = None  # what iterating raises after a close or a failure
         self._first: Optional[Chunk] = next(self._chunks, None)
         try:
-            check_whole(self.completion, proved=True)  # a retry is possible now, and never again
+            raise_if_broken_off(self.completion)  # a retry is possible now, and never again
         except GLMError:
             self._chunks.close()
             raise
@@ -1854,17 +1778,17 @@ class Stream:
         return self
 
     def __next__(self) -> Chunk:
-        if self._failure is not None:
-            raise self._failure
+        if self._end is not None:
+            raise self._end
         chunk, self._first = self._first, None
         if chunk is not None:
             return chunk
         try:
             return next(self._chunks)
         except (GLMError, ValueError) as error:  # ValueError: another thread is closing it
-            if self._closed:
-                raise StopIteration from None
-            self._failure = copy.copy(error)  # without its frames, which hold this stream
+            if self._end is not None:
+                raise self._end from None
+            self._end = copy.copy(error)  # without its frames, which hold this stream
             raise
 
     def __enter__(self) -> "Stream":
@@ -1875,8 +1799,7 @@ class Stream:
 
     def close(self) -> None:
         """End the stream, unless it is over; a thread that iterates comes to the end at once."""
-        self._closed = True
-        self._first = None
+        self._end = StopIteration()
         self._call.cancel()
         with contextlib.suppress(ValueError):  # another thread reads now, and closes itself
             self._chunks.close()
@@ -1918,8 +1841,7 @@ class Content:
         first = next(chunks, b"")
         with open(file, "wb") as target:
             target.write(first)
-            for chunk in chunks:
-                target.write(chunk)
+            target.writelines(chunks)
 
     stream_to_file = write_to_file
 
