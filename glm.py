@@ -2021,52 +2021,51 @@ def iter_text(stream: Stream) -> Iterator[str]:
     text_of(stream.completion)
 
 
-def multipart(fields: Mapping[str, Any], files: Mapping[str, Any]) -> Tuple[bytes, str]:
-    """Multipart form data and its Content-Type: https://www.rfc-editor.org/rfc/rfc7578
+def multipart(fields: Mapping[str, Any], files: Mapping[str, Any]) -> Tuple[bytes, Dict[str, str]]:
+    """Body and header of multipart form data: https://www.rfc-editor.org/rfc/rfc7578
 
     A file is a path, bytes, a binary file, (name, one of these) or (name, one of these, type).
     """
     boundary = os.urandom(16).hex()
-    parts: List[bytes] = []
-    for name, value in fields.items():
-        if value is not None:
-            content = value.encode() if isinstance(value, str) else to_json(value)
-            parts += [form_head(boundary, name), content, b"\r\n"]
-    for name, source in files.items():
-        filename, content, content_type = to_upload(source, name)
-        details = f'; filename="{form_name(filename)}"\r\nContent-Type: {content_type}'
-        parts += [form_head(boundary, name, details), content, b"\r\n"]
-    parts.append(f"--{boundary}--\r\n".encode())
-    return b"".join(parts), "multipart/form-data; boundary=" + boundary
+    parts = [field_part(name, value) for name, value in fields.items() if value is not None]
+    parts += [file_part(name, source) for name, source in files.items()]
+    pieces = []
+    for head, content in parts:
+        start = f"--{boundary}\r\nContent-Disposition: form-data; {head}\r\n\r\n"
+        # Paths that no locale can read hold surrogates.
+        pieces += [start.encode("utf-8", "surrogateescape"), content, b"\r\n"]
+    pieces.append(f"--{boundary}--\r\n".encode())
+    return b"".join(pieces), {"Content-type": "multipart/form-data; boundary=" + boundary}
 
 
-def form_head(boundary: str, name: str, details: str = "") -> bytes:
-    """What stands before the content of a part."""
-    disposition = f'Content-Disposition: form-data; name="{form_name(name)}"{details}'
-    head = f"--{boundary}\r\n{disposition}\r\n\r\n"
-    return head.encode("utf-8", "surrogateescape")  # paths that no locale can read
+def field_part(name: str, value: Any) -> Tuple[str, bytes]:
+    """The head and the content of a field: text as it is, anything else as JSON."""
+    content = value.encode() if isinstance(value, str) else to_json(value)
+    return f'name="{form_name(name)}"', content
+
+
+def file_part(name: str, source: Any) -> Tuple[str, bytes]:
+    """The head and the content of what the caller gave as a file."""
+    types: List[str] = []
+    if isinstance(source, tuple) and len(source) in (2, 3):
+        filename, source, *types = source
+    else:
+        path = source if isinstance(source, str) else getattr(source, "name", name)
+        filename = os.path.basename(str(path))
+    content = file_content(source)
+    if not content:
+        raise GLMValueError(f"{name}: the file is empty")
+    guessed = mimetypes.guess_type(str(filename))[0] or "application/octet-stream"
+    content_type = types[0] if types else guessed
+    if re.search("[\r\n]", content_type):
+        raise GLMValueError(f"{name}: the type of a file is one line of text")
+    names = f'name="{form_name(name)}"; filename="{form_name(str(filename))}"'
+    return f"{names}\r\nContent-Type: {content_type}", content
 
 
 def form_name(name: str) -> str:
     """A name as forms write it: https://html.spec.whatwg.org/multipage/#multipart-form-data"""
     return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def to_upload(source: Any, field: str) -> Tuple[str, bytes, str]:
-    """File name, content and type of what the caller gave as a file."""
-    if isinstance(source, tuple) and len(source) in (2, 3):
-        filename, source, *types = source
-    else:
-        path = source if isinstance(source, (str, os.PathLike)) else getattr(source, "name", field)
-        filename, types = os.path.basename(str(path)), []
-    content = file_content(source)
-    if not content:
-        raise GLMValueError(f"{field}: the file is empty")
-    guessed = mimetypes.guess_type(str(filename))[0] or "application/octet-stream"
-    content_type = types[0] if types else guessed
-    if re.search("[\r\n]", content_type):
-        raise GLMValueError(f"{field}: the type of a file is one line of text")
-    return str(filename), content, content_type
 
 
 # -- Requests --------------------------------------------------------------------------------------
@@ -2238,8 +2237,7 @@ class APIClient:
 def encode_body(body: Any, files: Any) -> Tuple[Optional[bytes], Dict[str, str]]:
     """The body of a request as it is sent, and the header for its type."""
     if files:
-        data, content_type = multipart(as_dict(body, "body"), as_dict(files, "files"))
-        return data, {"Content-type": content_type}
+        return multipart(as_dict(body, "body"), as_dict(files, "files"))
     if body is None:
         return None, {}
     data = body if isinstance(body, bytes) else to_json(body)
