@@ -2137,9 +2137,12 @@ class APIClient:
         data, content_type = encode_body(body, files)
         headers = {**self.headers, **content_type, **to_headers(extra_headers, "extra_headers")}
         call = Call(self.timeout if timeout is None else to_timeout(timeout), f"{method} {url}")
-        call.secrets += [self.key, self.key.rpartition(".")[2]]
-        call.secrets += [headers.get(name, "").rpartition(" ")[2] for name in KEY_HEADERS]
-        send = functools.partial(self.send, call, method, url, data, headers, read)
+
+        def send() -> Any:
+            request = Request(url, data, method=method)
+            request.call = call
+            request.unredirected_hdrs = {**self.authorization(call), **headers}  # for no other host
+            return self.send(request, read)
 
         def attempt() -> Any:
             try:
@@ -2159,23 +2162,13 @@ class APIClient:
         mark = "&" if "?" in path else "?"
         return self.base_url + path + (mark + fields if fields else "")
 
-    def send(
-        self,
-        call: Call,
-        method: str,
-        url: str,
-        data: Optional[bytes],
-        headers: Mapping[str, str],
-        read: Callable[[Reply], Any],
-    ) -> Any:
-        """Sign and send a request, and read its reply; whatever is not a 2xx raises."""
-        request = Request(url, data, method=method)
-        request.call = call
-        request.unredirected_hdrs = dict(headers)  # no other host sees them
+    def send(self, request: Request, read: Callable[[Reply], Any]) -> Any:
+        """Send a request and read its reply; whatever is not a 2xx raises."""
+        call = request.call
+        sent = [request.get_header(name, "").rpartition(" ")[2] for name in KEY_HEADERS]
+        call.secrets += [self.key, self.key.rpartition(".")[2], *sent]
         started = time.monotonic()
         status = None
-        if self.key and not request.has_header("Authorization"):
-            request.add_unredirected_header("Authorization", "Bearer " + self.credential(call))
         try:
             reply = Reply(self.open(request), call, self.hints)
             status = reply.status
@@ -2200,14 +2193,13 @@ class APIClient:
         except NETWORK_ERRORS as error:
             raise network_error(error, call) from shown_cause(error, call)
 
-    def credential(self, call: Call) -> str:
-        """What goes behind "Bearer "."""
-        if self.auth == "key":
-            return self.key
-        call.clock_offset = self.clock_offset
-        token = generate_token(self.key, TOKEN_LIFETIME, time.time() + call.clock_offset)
-        call.secrets.append(token)
-        return token
+    def authorization(self, call: Call) -> Dict[str, str]:
+        """The header with the key or a token that it signs; none without a key."""
+        credential = self.key
+        if self.auth == "jwt":
+            call.clock_offset = self.clock_offset
+            credential = generate_token(self.key, TOKEN_LIFETIME, time.time() + call.clock_offset)
+        return {"Authorization": "Bearer " + credential} if credential else {}
 
     def correct_clock(self, error: APIAuthenticationError, call: Call) -> bool:
         """Take over the server's clock if a token was refused and was signed by one that is off."""
