@@ -2846,7 +2846,7 @@ def load_env(
     It is read as python-dotenv does, except that ${NAME} and a quote that does not end on its line
     are errors, which name the line. dotenv_path: python-dotenv's name for path.
     """
-    path = path if dotenv_path is None else dotenv_path
+    path = dotenv_path or path
     if not os.path.exists(path):
         return {}
     try:
@@ -2869,30 +2869,28 @@ def load_env(
     return variables
 
 
+# What a backslash stands before, in either kind of quotes.
+ENV_ESCAPES = {"'": r"\\[\\']", '"': r"""\\[\\'"abfnrtv]"""}
+
+
 def parse_env_line(line: str) -> Dict[str, str]:
     """The variable that a line of a .env file sets, if it sets one."""
-    match = re.match(r"\s*(?:export\s+)?(?:'([^'=]+)'|([^\s=#']+))\s*=(.*)", line)
+    match = re.match(r"\s*(?:export\s+)?('?)([^\s=#']+)\1\s*=(.*)", line)
     if match is None:
         return {}
-    value = match.group(3).strip()
-    quoted = re.match(r"""(['"])((?:\\.|(?!\1)[^\\])*)\1\s*(#.*)?$""", value)
+    _, name, text = match.groups()
+    quoted = re.match(r"""\s*(['"])((?:\\.|(?!\1)[^\\])*)\1\s*(#.*)?$""", text)
     if quoted:
-        value = unescape(quoted.group(2), quoted.group(1))
-    elif value.startswith(("'", '"')):
-        raise ValueError("a quoted value must end on its line, with nothing but a comment after it")
+        quote, text, _ = quoted.groups()
+        escape = ENV_ESCAPES[quote]
+        value = re.sub(escape, lambda part: codecs.decode(part.group(), "unicode-escape"), text)
     else:
-        value = re.split(r"\s#", match.group(3))[0].strip()
+        value = re.split(r"\s#", text)[0].strip()
+        if value.startswith(("'", '"')):
+            raise ValueError("a quoted value must end on its line; only a comment may follow it")
     if "${" in value or "\0" in line:
         raise ValueError("${NAME} is not replaced here, and NUL is not allowed: write the value")
-    return {match.group(1) or match.group(2): value}
-
-
-def unescape(value: str, quote: str) -> str:
-    """The value with the escapes replaced that python-dotenv knows in such quotes."""
-    if quote == "'":
-        return re.sub(r"\\([\\'])", r"\1", value)
-    escape = r"""\\[\\'"abfnrtv]"""
-    return re.sub(escape, lambda match: codecs.decode(match.group(), "unicode-escape"), value)
+    return {name: value}
 
 
 # -- Conversation ----------------------------------------------------------------------------------
