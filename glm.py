@@ -2123,13 +2123,12 @@ class APIClient:
         self,
         method: str,
         path: str,
-        body: Any = None,
-        *,
-        reply: str = "json",
-        query: Any = None,
-        files: Any = None,
-        timeout: Any = None,
-        extra_headers: Any = None,
+        body: Any,
+        reply: str,
+        query: Any,
+        files: Any,
+        timeout: Any,
+        extra_headers: Any,
     ) -> Any:
         """Send a request with one deadline, as often as `retry` says, and return what it gave."""
         read = reader(reply, body)
@@ -2395,15 +2394,10 @@ def route(method: str, path: str, *, form: str = "", reply: str = "json") -> Cal
         if method in ("GET", "DELETE"):
             query.update(fields)
             fields = {}
+        target = path.format(**values)
+        kind = "stream" if fields.get("stream") else reply
         return self._api.request(
-            method,
-            path.format(**values),
-            fields or None,
-            reply="stream" if fields.get("stream") else reply,
-            query=query,
-            files=files,
-            timeout=timeout,
-            extra_headers=extra_headers,
+            method, target, fields or None, kind, query, files, timeout, extra_headers
         )
 
     by_name = "its fields by name; stream=True returns a Stream"
@@ -2439,6 +2433,7 @@ class Completions(Resource):
     """client.chat.completions"""
 
     _post = route("POST", "/chat/completions", reply="completion")
+    _list_models = route("GET", "/models")
     _only_model: Optional[str] = None
 
     @overload
@@ -2487,17 +2482,14 @@ class Completions(Resource):
         if self._api.official:
             return IMAGE_MODEL if any(map(has_image, messages)) else TEXT_MODEL
         if self._only_model is None:
-            listing = self._api.request(
-                "GET",
-                "/models",
-                timeout=params.get("timeout"),
-                extra_headers=params.get("extra_headers"),
+            listing = self._list_models(
+                timeout=params.get("timeout"), extra_headers=params.get("extra_headers")
             )
             names = [str(model.id) for model in getattr(listing, "data", None) or ()]
             if len(names) != 1:
-                names = names or ["which it does not list"]
+                listed = ", ".join(names) or "which it does not list"
                 raise GLMValueError(
-                    f"name one of the server's models (model=, GLM_MODEL): {', '.join(names)}"
+                    f"name one of the server's models (model=, GLM_MODEL): {listed}"
                 )
             self._only_model = names[0]
         return self._only_model
@@ -2795,16 +2787,7 @@ class GLM:
         goes as a form. reply: "json" gives Records, "bytes" bytes, "content" a Content, "stream" a
         Stream, "response" an object with status, headers and body (of a 2xx; others raise).
         """
-        return self._api.request(
-            method,
-            path,
-            body,
-            reply=reply,
-            query=query,
-            files=files,
-            timeout=timeout,
-            extra_headers=extra_headers,
-        )
+        return self._api.request(method, path, body, reply, query, files, timeout, extra_headers)
 
     def wait(self, task: Any, *, interval: float = 5, timeout: Optional[float] = None) -> Any:
         """Follow an asynchronous task, or its id, to its end, and return its result.
