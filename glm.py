@@ -2473,9 +2473,7 @@ class Completions(Resource):
             template = params.get("chat_template_kwargs") or {}
             params["chat_template_kwargs"] = {**template, "enable_thinking": thinking}
             thinking = None
-        extra_body = as_dict(params.get("extra_body"), "extra_body")
-        model = model or extra_body.get("model") or os.environ.get("GLM_MODEL")
-        model = model or self._default_model(messages, params)
+        model = model or os.environ.get("GLM_MODEL") or self._default_model(messages, params)
         return self._post(model=model, messages=messages, thinking=thinking, **params)
 
     def _default_model(self, messages: Iterable[Any], params: Mapping[str, Any]) -> str:
