@@ -2099,10 +2099,11 @@ class APIClient:
         proxy: Union[str, bool, None],
         ca_file: Optional[str],
         opener: Any,
+        environment: Mapping[str, str],
     ) -> None:
         self.base_url = to_base_url(base_url or "")
         self.official = is_official(self.base_url)
-        self.key, self.key_source = find_key(api_key, self.base_url)
+        self.key, self.key_source = find_key(api_key, self.base_url, environment)
         if self.official and not self.key:
             raise GLMValueError(self.key_source, status_code=401, exit_code=3)
         self.auth = choose_auth(auth, self.key, self.base_url)
@@ -2111,8 +2112,8 @@ class APIClient:
         if not isinstance(max_retries, int):
             raise GLMValueError("max_retries must be a whole number")
         self.max_retries = max_retries
-        self.headers = {"User-agent": "glm.py/" + __version__}
-        self.headers.update(to_headers(default_headers, "default_headers"))
+        own = {"User-agent": "glm.py/" + __version__}
+        self.headers = {**own, **to_headers(default_headers, "default_headers")}
         self.pool = KeepAliveHandler(proxy, ca_file)
         self.opener = opener
         if opener is None:
@@ -2274,7 +2275,9 @@ def is_official(base_url: str) -> bool:
     return origin(base_url) in map(origin, BASE_URLS.values())
 
 
-def find_key(api_key: Optional[str], base_url: str) -> Tuple[str, str]:
+def find_key(
+    api_key: Optional[str], base_url: str, environment: Mapping[str, str]
+) -> Tuple[str, str]:
     """The key that may go to this base URL, and its source; or "" and why there is none."""
     if api_key:
         return to_key(api_key, "api_key"), "api_key"
@@ -2283,8 +2286,8 @@ def find_key(api_key: Optional[str], base_url: str) -> Tuple[str, str]:
         f" read); keys are made at {KEY_PAGES}"
     )
     for name, base_url_variable in KEY_VARIABLES.items():
-        key = to_key(os.environ.get(name, ""), name)
-        own = origin(os.environ.get(base_url_variable or "", ""))
+        key = to_key(environment[name], name)
+        own = origin(environment.get(base_url_variable or "", ""))
         if key and (base_url_variable is None or is_official(base_url) or own == origin(base_url)):
             return key, name
         if key:
@@ -2307,8 +2310,7 @@ def to_key(text: Any, source: str) -> str:
 
 def choose_auth(auth: Optional[str], key: str, base_url: str) -> str:
     """In which form the key goes: "jwt" or "key"."""
-    usual = "jwt" if base_url.lower() == BASE_URLS["bigmodel"] else "key"
-    auth = auth or os.environ.get("GLM_AUTH") or usual
+    auth = auth or ("jwt" if base_url.lower() == BASE_URLS["bigmodel"] else "key")
     if auth not in ("jwt", "key"):
         raise GLMValueError('auth: "jwt", "key" or None')
     return auth if re.fullmatch(r"[^.]+\.[^.]+", key) else "key"
@@ -2663,17 +2665,21 @@ class GLM:
         ca_file: Optional[str] = None,
         opener: Any = None,
     ) -> None:
-        configured = [os.environ.get(name) for name in BASE_URL_VARIABLES]
+        # Copies of the client see these, too, whatever has become of the environment.
+        variables = (*KEY_VARIABLES, *BASE_URL_VARIABLES)
+        environment = {name: os.environ.get(name, "") for name in variables}
+        configured = [environment[name] for name in BASE_URL_VARIABLES]
         self._options = {
             "api_key": api_key,
             "base_url": next(filter(None, [base_url, *configured, self.default_base_url])),
-            "auth": auth,
+            "auth": auth or os.environ.get("GLM_AUTH"),
             "timeout": timeout,
             "max_retries": max_retries,
             "default_headers": default_headers,
             "proxy": proxy,
             "ca_file": ca_file,
             "opener": opener,
+            "environment": environment,
         }
         self._use(APIClient(**self._options))
 
@@ -2705,15 +2711,11 @@ class GLM:
         """A copy with some arguments changed; it shares the connections if they can be the same."""
         clone = object.__new__(type(self))
         vars(clone).update(vars(self))  # a subclass may have attributes of its own
-        clone._options = options = {**self._options, **changes}
-        if "base_url" not in changes:  # the key stays, whatever became of the environment
-            options = {**options, "api_key": changes.get("api_key", self._api.key)}
-        api = APIClient(**options)
+        clone._options = {**self._options, **changes}
+        api = APIClient(**clone._options)
         if not changes.keys() & {"base_url", "proxy", "ca_file", "opener"}:
             api.pool, api.opener = self._api.pool, self._api.opener
             api.clock_offset = self._api.clock_offset
-        if not changes.keys() & {"base_url", "api_key"}:
-            api.key_source = self._api.key_source
         clone._use(api)
         return clone
 
