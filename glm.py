@@ -2210,19 +2210,17 @@ class APIClient:
 
     def hints(self, status: int, code: str) -> List[str]:
         """Likely reasons of a refusal beyond what the server says."""
-        hints = []
-        if status == 407:
-            hints.append(PROXY_LOGIN)
-        if status in (401, 403) and not self.key:
-            hints.append(self.key_source)
-        if status in (401, 403) and self.auth == "jwt":
-            hints.append('auth="key" sends the key itself')
-        if self.official and (status in (401, 404) or code == "1113"):
-            others = ", ".join(url for url in BASE_URLS.values() if url != self.base_url)
-            hints.append(f"the key may belong to another base_url: {others}")
-        elif status == 404:
-            hints.append("is the base_url right? Most end in /v1")
-        return hints
+        refused = status in (401, 403)
+        misdirected = status in (401, 404) or code == "1113"
+        others = ", ".join(url for url in BASE_URLS.values() if url != self.base_url)
+        hints = {
+            PROXY_LOGIN: status == 407,
+            self.key_source: refused and not self.key,
+            'auth="key" sends the key itself': refused and self.auth == "jwt",
+            f"the key may belong to another base_url: {others}": misdirected and self.official,
+            "is the base_url right? Most end in /v1": status == 404 and not self.official,
+        }
+        return [hint for hint, applies in hints.items() if applies]
 
 
 def encode_body(body: Any, files: Any) -> Tuple[Optional[bytes], Dict[str, str]]:
