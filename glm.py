@@ -2399,8 +2399,7 @@ def route(method: str, path: str, *, form: str = "", reply: str = "json") -> Cal
             method, target, fields or None, kind, query, files, timeout, extra_headers
         )
 
-    by_name = "its fields by name; stream=True returns a Stream"
-    call.__doc__ = f"{method} {path}: {', '.join([*parameters, by_name])}."
+    call.__doc__ = f"{method} {path}; the fields by name. stream=True returns a Stream."
     return call
 
 
