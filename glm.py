@@ -2828,17 +2828,16 @@ def load_env(
     path = dotenv_path or path
     if not os.path.exists(path):
         return {}
+    variables: Dict[str, str] = {}
+    where = str(path)
     try:
         with open(path, encoding=encoding) as file:
             lines = file.read().lstrip("\ufeff").split("\n")
-    except UnicodeDecodeError:
-        raise GLMValueError(f"{path}: not {encoding} text") from None
-    variables: Dict[str, str] = {}
-    for number, line in enumerate(lines, 1):
-        try:
+        for number, line in enumerate(lines, 1):
+            where = f"{path}, line {number}"
             variables.update(parse_env_line(line))
-        except ValueError as error:
-            raise GLMValueError(f"{path}, line {number}: {error}") from None
+    except ValueError as error:  # of the line, or of the encoding
+        raise GLMValueError(f"{where}: {error}") from None
     for name, value in variables.items():
         if override or name not in os.environ:
             try:
