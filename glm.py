@@ -2665,22 +2665,22 @@ class GLM:
         variables = (*KEY_VARIABLES, *BASE_URL_VARIABLES)
         environment = {name: os.environ.get(name, "") for name in variables}
         configured = [environment[name] for name in BASE_URL_VARIABLES]
-        self._options = {
-            "api_key": api_key,
-            "base_url": next(filter(None, [base_url, *configured, self.default_base_url])),
-            "auth": auth or os.environ.get("GLM_AUTH"),
-            "timeout": timeout,
-            "max_retries": max_retries,
-            "default_headers": default_headers,
-            "proxy": proxy,
-            "ca_file": ca_file,
-            "opener": opener,
-            "environment": environment,
-        }
-        self._use(APIClient(**self._options))
+        self._set_up(
+            api_key=api_key,
+            base_url=next(filter(None, [base_url, *configured, self.default_base_url])),
+            auth=auth or os.environ.get("GLM_AUTH"),
+            timeout=timeout,
+            max_retries=max_retries,
+            default_headers=default_headers,
+            proxy=proxy,
+            ca_file=ca_file,
+            opener=opener,
+            environment=environment,
+        )
 
-    def _use(self, api: APIClient) -> None:
-        self._api = api
+    def _set_up(self, **options: Any) -> None:
+        self._options = options
+        self._api = api = APIClient(**options)
         self.base_url = api.base_url
         self.auth = api.auth if api.key else ""
         self.key_source = api.key_source
@@ -2707,12 +2707,11 @@ class GLM:
         """A copy with some arguments changed; it shares the connections if they can be the same."""
         clone = object.__new__(type(self))
         vars(clone).update(vars(self))  # a subclass may have attributes of its own
-        clone._options = {**self._options, **changes}
-        api = APIClient(**clone._options)
+        clone._set_up(**{**self._options, **changes})
         if not changes.keys() & {"base_url", "proxy", "ca_file", "opener"}:
-            api.pool, api.opener = self._api.pool, self._api.opener
-            api.clock_offset = self._api.clock_offset
-        clone._use(api)
+            clone._api.pool = self._api.pool
+            clone._api.opener = self._api.opener
+            clone._api.clock_offset = self._api.clock_offset
         return clone
 
     __copy__ = with_options
