@@ -1943,52 +1943,51 @@ def iter_text(stream: Stream) -> Iterator[str]:
     text_of(stream.completion)
 
 
-def multipart(fields: Mapping[str, Any], files: Mapping[str, Any]) -> Tuple[bytes, str]:
-    """Multipart form data and its Content-Type: https://www.rfc-editor.org/rfc/rfc7578
+def multipart(fields: Mapping[str, Any], files: Mapping[str, Any]) -> Tuple[bytes, Dict[str, str]]:
+    """Body and header of multipart form data: https://www.rfc-editor.org/rfc/rfc7578
 
     A file is a path, bytes, a binary file, (name, one of these) or (name, one of these, type).
     """
     boundary = os.urandom(16).hex()
-    parts: List[bytes] = []
-    for name, value in fields.items():
-        if value is not None:
-            content = value.encode() if isinstance(value, str) else to_json(value)
-            parts += [form_head(boundary, name), content, b"\r\n"]
-    for name, source in files.items():
-        filename, content, content_type = to_upload(source, name)
-        details = f'; filename="{form_name(filename)}"\r\nContent-Type: {content_type}'
-        parts += [form_head(boundary, name, details), content, b"\r\n"]
-    parts.append(f"--{boundary}--\r\n".encode())
-    return b"".join(parts), "multipart/form-data; boundary=" + boundary
+    parts = [field_part(name, value) for name, value in fields.items() if value is not None]
+    parts += [file_part(name, source) for name, source in files.items()]
+    pieces = []
+    for head, content in parts:
+        start = f"--{boundary}\r\nContent-Disposition: form-data; {head}\r\n\r\n"
+        # Paths that no locale can read hold surrogates.
+        pieces += [start.encode("utf-8", "surrogateescape"), content, b"\r\n"]
+    pieces.append(f"--{boundary}--\r\n".encode())
+    return b"".join(pieces), {"Content-type": "multipart/form-data; boundary=" + boundary}
 
 
-def form_head(boundary: str, name: str, details: str = "") -> bytes:
-    """What stands before the content of a part."""
-    disposition = f'Content-Disposition: form-data; name="{form_name(name)}"{details}'
-    head = f"--{boundary}\r\n{disposition}\r\n\r\n"
-    return head.encode("utf-8", "surrogateescape")  # paths that no locale can read
+def field_part(name: str, value: Any) -> Tuple[str, bytes]:
+    """The head and the content of a field: text as it is, anything else as JSON."""
+    content = value.encode() if isinstance(value, str) else to_json(value)
+    return f'name="{form_name(name)}"', content
+
+
+def file_part(name: str, source: Any) -> Tuple[str, bytes]:
+    """The head and the content of what the caller gave as a file."""
+    types: List[str] = []
+    if isinstance(source, tuple) and len(source) in (2, 3):
+        filename, source, *types = source
+    else:
+        path = source if isinstance(source, str) else getattr(source, "name", name)
+        filename = os.path.basename(str(path))
+    content = file_content(source)
+    if not content:
+        raise GLMValueError(f"{name}: the file is empty")
+    guessed = mimetypes.guess_type(str(filename))[0] or "application/octet-stream"
+    content_type = types[0] if types else guessed
+    if re.search("[\r\n]", content_type):
+        raise GLMValueError(f"{name}: the type of a file is one line of text")
+    names = f'name="{form_name(name)}"; filename="{form_name(str(filename))}"'
+    return f"{names}\r\nContent-Type: {content_type}", content
 
 
 def form_name(name: str) -> str:
     """A name as forms write it: https://html.spec.whatwg.org/multipage/#multipart-form-data"""
     return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def to_upload(source: Any, field: str) -> Tuple[str, bytes, str]:
-    """File name, content and type of what the caller gave as a file."""
-    if isinstance(source, tuple) and len(source) in (2, 3):
-        filename, source, *types = source
-    else:
-        path = source if isinstance(source, (str, os.PathLike)) else getattr(source, "name", field)
-        filename, types = os.path.basename(str(path)), []
-    content = file_content(source)
-    if not content:
-        raise GLMValueError(f"{field}: the file is empty")
-    guessed = mimetypes.guess_type(str(filename))[0] or "application/octet-stream"
-    content_type = types[0] if types else guessed
-    if re.search("[\r\n]", content_type):
-        raise GLMValueError(f"{field}: the type of a file is one line of text")
-    return str(filename), content, content_type
 
 
 # -- Requests --------------------------------------------------------------------------------------
@@ -2022,10 +2021,11 @@ class APIClient:
         proxy: Union[str, bool, None],
         ca_file: Optional[str],
         opener: Any,
+        environment: Mapping[str, str],
     ) -> None:
         self.base_url = to_base_url(base_url or "")
         self.official = is_official(self.base_url)
-        self.key, self.key_source = find_key(api_key, self.base_url)
+        self.key, self.key_source = find_key(api_key, self.base_url, environment)
         if self.official and not self.key:
             raise GLMValueError(self.key_source, status_code=401, exit_code=3)
         self.auth = choose_auth(auth, self.key, self.base_url)
@@ -2034,8 +2034,8 @@ class APIClient:
         if not isinstance(max_retries, int):
             raise GLMValueError("max_retries must be a whole number")
         self.max_retries = max_retries
-        self.headers = {"User-agent": "glm.py/" + __version__}
-        self.headers.update(to_headers(default_headers, "default_headers"))
+        own = {"User-agent": "glm.py/" + __version__}
+        self.headers = {**own, **to_headers(default_headers, "default_headers")}
         self.pool = KeepAliveHandler(proxy, ca_file)
         self.opener = opener
         if opener is None:
@@ -2046,13 +2046,12 @@ class APIClient:
         self,
         method: str,
         path: str,
-        body: Any = None,
-        *,
-        reply: str = "json",
-        query: Any = None,
-        files: Any = None,
-        timeout: Any = None,
-        extra_headers: Any = None,
+        body: Any,
+        reply: str,
+        query: Any,
+        files: Any,
+        timeout: Any,
+        extra_headers: Any,
     ) -> Any:
         """Send a request with one deadline, as often as `retry` says, and return what it gave."""
         read = reader(reply, body)
@@ -2060,9 +2059,12 @@ class APIClient:
         data, content_type = encode_body(body, files)
         headers = {**self.headers, **content_type, **to_headers(extra_headers, "extra_headers")}
         call = Call(self.timeout if timeout is None else to_timeout(timeout), f"{method} {url}")
-        call.secrets += [self.key, self.key.rpartition(".")[2]]
-        call.secrets += [headers.get(name, "").rpartition(" ")[2] for name in KEY_HEADERS]
-        send = functools.partial(self.send, call, method, url, data, headers, read)
+
+        def send() -> Any:
+            request = Request(url, data, method=method)
+            request.call = call
+            request.unredirected_hdrs = {**self.authorization(call), **headers}  # for no other host
+            return self.send(request, read)
 
         def attempt() -> Any:
             try:
@@ -2082,23 +2084,13 @@ class APIClient:
         mark = "&" if "?" in path else "?"
         return self.base_url + path + (mark + fields if fields else "")
 
-    def send(
-        self,
-        call: Call,
-        method: str,
-        url: str,
-        data: Optional[bytes],
-        headers: Mapping[str, str],
-        read: Callable[[Reply], Any],
-    ) -> Any:
-        """Sign and send a request, and read its reply; whatever is not a 2xx raises."""
-        request = Request(url, data, method=method)
-        request.call = call
-        request.unredirected_hdrs = dict(headers)  # no other host sees them
+    def send(self, request: Request, read: Callable[[Reply], Any]) -> Any:
+        """Send a request and read its reply; whatever is not a 2xx raises."""
+        call = request.call
+        sent = [request.get_header(name, "").rpartition(" ")[2] for name in KEY_HEADERS]
+        call.secrets += [self.key, self.key.rpartition(".")[2], *sent]
         started = time.monotonic()
         status = None
-        if self.key and not request.has_header("Authorization"):
-            request.add_unredirected_header("Authorization", "Bearer " + self.credential(call))
         try:
             reply = Reply(self.open(request), call, self.hints)
             status = reply.status
@@ -2123,45 +2115,40 @@ class APIClient:
         except NETWORK_ERRORS as error:
             raise network_error(error, call) from shown_cause(error, call)
 
-    def credential(self, call: Call) -> str:
-        """What goes behind "Bearer "."""
-        if self.auth == "key":
-            return self.key
-        call.clock_offset = self.clock_offset
-        token = generate_token(self.key, TOKEN_LIFETIME, time.time() + call.clock_offset)
-        call.secrets.append(token)
-        return token
+    def authorization(self, call: Call) -> Dict[str, str]:
+        """The header with the key or a token that it signs; none without a key."""
+        credential = self.key
+        if self.auth == "jwt":
+            call.clock_offset = self.clock_offset
+            credential = generate_token(self.key, TOKEN_LIFETIME, time.time() + call.clock_offset)
+        return {"Authorization": "Bearer " + credential} if credential else {}
 
     def correct_clock(self, error: APIAuthenticationError, call: Call) -> bool:
         """Take over the server's clock if a token was refused and was signed by one that is off."""
-        row = ERROR_CODES.get(error.code or "")
-        if self.auth != "jwt" or error.date is None or row is None or row.retry != "sign":
+        if self.auth != "jwt" or error.date is None:
             return False
         self.clock_offset = error.date - time.time()
         return abs(self.clock_offset - call.clock_offset) > CLOCK_TOLERANCE
 
     def hints(self, status: int, code: str) -> List[str]:
         """Likely reasons of a refusal beyond what the server says."""
-        hints = []
-        if status == 407:
-            hints.append(PROXY_LOGIN)
-        if status in (401, 403) and not self.key:
-            hints.append(self.key_source)
-        if status in (401, 403) and self.auth == "jwt":
-            hints.append('auth="key" sends the key itself')
-        if self.official and (status in (401, 404) or code == "1113"):
-            others = ", ".join(url for url in BASE_URLS.values() if url != self.base_url)
-            hints.append(f"the key may belong to another base_url: {others}")
-        elif status == 404:
-            hints.append("is the base_url right? Most end in /v1")
-        return hints
+        refused = status in (401, 403)
+        misdirected = status in (401, 404) or code == "1113"
+        others = ", ".join(url for url in BASE_URLS.values() if url != self.base_url)
+        hints = {
+            PROXY_LOGIN: status == 407,
+            self.key_source: refused and not self.key,
+            'auth="key" sends the key itself': refused and self.auth == "jwt",
+            f"the key may belong to another base_url: {others}": misdirected and self.official,
+            "is the base_url right? Most end in /v1": status == 404 and not self.official,
+        }
+        return [hint for hint, applies in hints.items() if applies]
 
 
 def encode_body(body: Any, files: Any) -> Tuple[Optional[bytes], Dict[str, str]]:
     """The body of a request as it is sent, and the header for its type."""
     if files:
-        data, content_type = multipart(as_dict(body, "body"), as_dict(files, "files"))
-        return data, {"Content-type": content_type}
+        return multipart(as_dict(body, "body"), as_dict(files, "files"))
     if body is None:
         return None, {}
     data = body if isinstance(body, bytes) else to_json(body)
@@ -2207,7 +2194,9 @@ def is_official(base_url: str) -> bool:
     return origin(base_url) in map(origin, BASE_URLS.values())
 
 
-def find_key(api_key: Optional[str], base_url: str) -> Tuple[str, str]:
+def find_key(
+    api_key: Optional[str], base_url: str, environment: Mapping[str, str]
+) -> Tuple[str, str]:
     """The key that may go to this base URL, and its source; or "" and why there is none."""
     if api_key:
         return to_key(api_key, "api_key"), "api_key"
@@ -2216,8 +2205,8 @@ def find_key(api_key: Optional[str], base_url: str) -> Tuple[str, str]:
         f" read); keys are made at {KEY_PAGES}"
     )
     for name, base_url_variable in KEY_VARIABLES.items():
-        key = to_key(os.environ.get(name, ""), name)
-        own = origin(os.environ.get(base_url_variable or "", ""))
+        key = to_key(environment[name], name)
+        own = origin(environment.get(base_url_variable or "", ""))
         if key and (base_url_variable is None or is_official(base_url) or own == origin(base_url)):
             return key, name
         if key:
@@ -2240,8 +2229,7 @@ def to_key(text: Any, source: str) -> str:
 
 def choose_auth(auth: Optional[str], key: str, base_url: str) -> str:
     """In which form the key goes: "jwt" or "key"."""
-    usual = "jwt" if base_url.lower() == BASE_URLS["bigmodel"] else "key"
-    auth = auth or os.environ.get("GLM_AUTH") or usual
+    auth = auth or ("jwt" if base_url.lower() == BASE_URLS["bigmodel"] else "key")
     if auth not in ("jwt", "key"):
         raise GLMValueError('auth: "jwt", "key" or None')
     return auth if re.fullmatch(r"[^.]+\.[^.]+", key) else "key"
@@ -2327,19 +2315,13 @@ def route(method: str, path: str, *, form: str = "", reply: str = "json") -> Cal
         if method in ("GET", "DELETE"):
             query.update(fields)
             fields = {}
+        target = path.format(**values)
+        kind = "stream" if fields.get("stream") else reply
         return self._api.request(
-            method,
-            path.format(**values),
-            fields or None,
-            reply="stream" if fields.get("stream") else reply,
-            query=query,
-            files=files,
-            timeout=timeout,
-            extra_headers=extra_headers,
+            method, target, fields or None, kind, query, files, timeout, extra_headers
         )
 
-    by_name = "its fields by name; stream=True returns a Stream"
-    call.__doc__ = f"{method} {path}: {', '.join([*parameters, by_name])}."
+    call.__doc__ = f"{method} {path}; the fields by name. stream=True returns a Stream."
     return call
 
 
@@ -2371,6 +2353,7 @@ class Completions(Resource):
     """client.chat.completions"""
 
     _post = route("POST", "/chat/completions", reply="completion")
+    _list_models = route("GET", "/models")
     _only_model: Optional[str] = None
 
     @overload
@@ -2410,26 +2393,21 @@ class Completions(Resource):
             template = params.get("chat_template_kwargs") or {}
             params["chat_template_kwargs"] = {**template, "enable_thinking": thinking}
             thinking = None
-        extra_body = as_dict(params.get("extra_body"), "extra_body")
-        model = model or extra_body.get("model") or os.environ.get("GLM_MODEL")
-        model = model or self._default_model(messages, params)
+        model = model or os.environ.get("GLM_MODEL") or self._default_model(messages, params)
         return self._post(model=model, messages=messages, thinking=thinking, **params)
 
     def _default_model(self, messages: Iterable[Any], params: Mapping[str, Any]) -> str:
         if self._api.official:
             return IMAGE_MODEL if any(map(has_image, messages)) else TEXT_MODEL
         if self._only_model is None:
-            listing = self._api.request(
-                "GET",
-                "/models",
-                timeout=params.get("timeout"),
-                extra_headers=params.get("extra_headers"),
+            listing = self._list_models(
+                timeout=params.get("timeout"), extra_headers=params.get("extra_headers")
             )
             names = [str(model.id) for model in getattr(listing, "data", None) or ()]
             if len(names) != 1:
-                names = names or ["which it does not list"]
+                listed = ", ".join(names) or "which it does not list"
                 raise GLMValueError(
-                    f"name one of the server's models (model=, GLM_MODEL): {', '.join(names)}"
+                    f"name one of the server's models (model=, GLM_MODEL): {listed}"
                 )
             self._only_model = names[0]
         return self._only_model
@@ -2605,22 +2583,26 @@ class GLM:
         ca_file: Optional[str] = None,
         opener: Any = None,
     ) -> None:
-        configured = [os.environ.get(name) for name in BASE_URL_VARIABLES]
-        self._options = {
-            "api_key": api_key,
-            "base_url": next(filter(None, [base_url, *configured, self.default_base_url])),
-            "auth": auth,
-            "timeout": timeout,
-            "max_retries": max_retries,
-            "default_headers": default_headers,
-            "proxy": proxy,
-            "ca_file": ca_file,
-            "opener": opener,
-        }
-        self._use(APIClient(**self._options))
+        # Copies of the client see these, too, whatever has become of the environment.
+        variables = (*KEY_VARIABLES, *BASE_URL_VARIABLES)
+        environment = {name: os.environ.get(name, "") for name in variables}
+        configured = [environment[name] for name in BASE_URL_VARIABLES]
+        self._set_up(
+            api_key=api_key,
+            base_url=next(filter(None, [base_url, *configured, self.default_base_url])),
+            auth=auth or os.environ.get("GLM_AUTH"),
+            timeout=timeout,
+            max_retries=max_retries,
+            default_headers=default_headers,
+            proxy=proxy,
+            ca_file=ca_file,
+            opener=opener,
+            environment=environment,
+        )
 
-    def _use(self, api: APIClient) -> None:
-        self._api = api
+    def _set_up(self, **options: Any) -> None:
+        self._options = options
+        self._api = api = APIClient(**options)
         self.base_url = api.base_url
         self.auth = api.auth if api.key else ""
         self.key_source = api.key_source
@@ -2647,16 +2629,11 @@ class GLM:
         """A copy with some arguments changed; it shares the connections if they can be the same."""
         clone = object.__new__(type(self))
         vars(clone).update(vars(self))  # a subclass may have attributes of its own
-        clone._options = options = {**self._options, **changes}
-        if "base_url" not in changes:  # the key stays, whatever became of the environment
-            options = {**options, "api_key": changes.get("api_key", self._api.key)}
-        api = APIClient(**options)
+        clone._set_up(**{**self._options, **changes})
         if not changes.keys() & {"base_url", "proxy", "ca_file", "opener"}:
-            api.pool, api.opener = self._api.pool, self._api.opener
-            api.clock_offset = self._api.clock_offset
-        if not changes.keys() & {"base_url", "api_key"}:
-            api.key_source = self._api.key_source
-        clone._use(api)
+            clone._api.pool = self._api.pool
+            clone._api.opener = self._api.opener
+            clone._api.clock_offset = self._api.clock_offset
         return clone
 
     __copy__ = with_options
@@ -2727,16 +2704,7 @@ class GLM:
         goes as a form. reply: "json" gives Records, "bytes" bytes, "content" a Content, "stream" a
         Stream, "response" an object with status, headers and body (of a 2xx; others raise).
         """
-        return self._api.request(
-            method,
-            path,
-            body,
-            reply=reply,
-            query=query,
-            files=files,
-            timeout=timeout,
-            extra_headers=extra_headers,
-        )
+        return self._api.request(method, path, body, reply, query, files, timeout, extra_headers)
 
     def wait(self, task: Any, *, interval: float = 5, timeout: Optional[float] = None) -> Any:
         """Follow an asynchronous task, or its id, to its end, and return its result.
@@ -2778,20 +2746,19 @@ def load_env(
     It is read as python-dotenv does, except that ${NAME} and a quote that does not end on its line
     are errors, which name the line. dotenv_path: python-dotenv's name for path.
     """
-    path = path if dotenv_path is None else dotenv_path
+    path = dotenv_path or path
     if not os.path.exists(path):
         return {}
+    variables: Dict[str, str] = {}
+    where = str(path)
     try:
         with open(path, encoding=encoding) as file:
             lines = file.read().lstrip("\ufeff").split("\n")
-    except UnicodeDecodeError:
-        raise GLMValueError(f"{path}: not {encoding} text") from None
-    variables: Dict[str, str] = {}
-    for number, line in enumerate(lines, 1):
-        try:
+        for number, line in enumerate(lines, 1):
+            where = f"{path}, line {number}"
             variables.update(parse_env_line(line))
-        except ValueError as error:
-            raise GLMValueError(f"{path}, line {number}: {error}") from None
+    except ValueError as error:  # of the line, or of the encoding
+        raise GLMValueError(f"{where}: {error}") from None
     for name, value in variables.items():
         if override or name not in os.environ:
             try:
@@ -2801,30 +2768,28 @@ def load_env(
     return variables
 
 
+# What a backslash stands before, in either kind of quotes.
+ENV_ESCAPES = {"'": r"\\[\\']", '"': r"""\\[\\'"abfnrtv]"""}
+
+
 def parse_env_line(line: str) -> Dict[str, str]:
     """The variable that a line of a .env file sets, if it sets one."""
-    match = re.match(r"\s*(?:export\s+)?(?:'([^'=]+)'|([^\s=#']+))\s*=(.*)", line)
+    match = re.match(r"\s*(?:export\s+)?('?)([^\s=#']+)\1\s*=(.*)", line)
     if match is None:
         return {}
-    value = match.group(3).strip()
-    quoted = re.match(r"""(['"])((?:\\.|(?!\1)[^\\])*)\1\s*(#.*)?$""", value)
+    _, name, text = match.groups()
+    quoted = re.match(r"""\s*(['"])((?:\\.|(?!\1)[^\\])*)\1\s*(#.*)?$""", text)
     if quoted:
-        value = unescape(quoted.group(2), quoted.group(1))
-    elif value.startswith(("'", '"')):
-        raise ValueError("a quoted value must end on its line, with nothing but a comment after it")
+        quote, text, _ = quoted.groups()
+        escape = ENV_ESCAPES[quote]
+        value = re.sub(escape, lambda part: codecs.decode(part.group(), "unicode-escape"), text)
     else:
-        value = re.split(r"\s#", match.group(3))[0].strip()
+        value = re.split(r"\s#", text)[0].strip()
+        if value.startswith(("'", '"')):
+            raise ValueError("a quoted value must end on its line; only a comment may follow it")
     if "${" in value or "\0" in line:
         raise ValueError("${NAME} is not replaced here, and NUL is not allowed: write the value")
-    return {match.group(1) or match.group(2): value}
-
-
-def unescape(value: str, quote: str) -> str:
-    """The value with the escapes replaced that python-dotenv knows in such quotes."""
-    if quote == "'":
-        return re.sub(r"\\([\\'])", r"\1", value)
-    escape = r"""\\[\\'"abfnrtv]"""
-    return re.sub(escape, lambda match: codecs.decode(match.group(), "unicode-escape"), value)
+    return {name: value}
 
 
 # -- Conversation ----------------------------------------------------------------------------------
