@@ -2125,7 +2125,8 @@ class APIClient:
 
     def correct_clock(self, error: APIAuthenticationError, call: Call) -> bool:
         """Take over the server's clock if a token was refused and was signed by one that is off."""
-        if self.auth != "jwt" or error.date is None:
+        row = ERROR_CODES.get(error.code or "")
+        if self.auth != "jwt" or error.date is None or row is None or row.retry != "sign":
             return False
         self.clock_offset = error.date - time.time()
         return abs(self.clock_offset - call.clock_offset) > CLOCK_TOLERANCE
