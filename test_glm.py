@@ -195,20 +195,25 @@ class Service:
         self.listener.listen(512)
         self.port = self.listener.getsockname()[1]
         self.url = "http{}://127.0.0.1:{}/api/paas/v4".format("s" if context else "", self.port)
-        in_background(self.accept)
+        self.accepting = in_background(self.accept)
 
     def close(self):
+        """Listen no more. The thread that accepts ends before its descriptor goes to another one."""
         self.gate.set()
+        with contextlib.suppress(OSError):  # closed before
+            socket.create_connection(("127.0.0.1", self.port)).close()
+        self.accepting.join()
         self.listener.close()
 
     def accept(self):
-        with contextlib.suppress(OSError):  # the listener was closed
-            while True:
-                peer, _ = self.listener.accept()
-                self.connections += 1
-                in_background(self._serve, peer)
+        while True:
+            peer, _ = self.listener.accept()
+            if self.gate.is_set():
+                return peer.close()
+            self.connections += 1
+            in_background(self.serve, peer)
 
-    def _serve(self, peer):
+    def serve(self, peer):
         with contextlib.suppress(OSError), peer:  # the peer has left
             peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.greeting:
@@ -1525,7 +1530,7 @@ def test_nothing_leaks(service):
 
 def test_keep_alive_packets_are_asked_for(client, monkeypatch):
     made, create = [], socket.create_connection
-    monkeypatch.setattr(socket, "create_connection", lambda *a: made.append(create(*a)) or made[0])
+    monkeypatch.setattr(socket, "create_connection", lambda *a: made.append(create(*a)) or made[-1])
     ask(client)
     assert made[0].getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
     if hasattr(socket, "TCP_KEEPIDLE"):
