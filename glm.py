@@ -3031,13 +3031,10 @@ class AsyncStream:
     Each item is pulled by a thread when it is asked for, so a slow consumer slows the server down.
     """
 
-    def __init__(
-        self, workers: Workers, cancel: Cancel, begin: Any = None, items: Any = None
-    ) -> None:
+    def __init__(self, workers: Workers, cancel: Cancel, items: Any) -> None:
         self._workers = workers
         self._cancel = cancel
-        self._begin = begin  # returns the items
-        self._items = items
+        self._items = items  # a Stream or a generator
 
     @property
     def completion(self) -> Completion:
@@ -3049,8 +3046,6 @@ class AsyncStream:
         return self
 
     async def __anext__(self) -> Any:
-        if self._items is None:
-            self._items = await in_thread(self._workers, self._cancel, self._begin)
         item = await in_thread(self._workers, self._cancel, next, self._items, END)
         if item is END:
             raise StopAsyncIteration
@@ -3065,21 +3060,26 @@ class AsyncStream:
     async def close(self) -> None:
         """End the stream, unless it is over."""
         self._cancel.cancel()
-        with contextlib.suppress(AttributeError, ValueError):  # not begun, or a thread is in it
+        with contextlib.suppress(ValueError):  # a thread is in it
             self._items.close()
+
+
+def lazily(begin: Callable[[], Iterable[Any]]) -> Iterator[Any]:
+    """Yield the items of begin(), which is called when the first of them is asked for."""
+    yield from begin()
 
 
 class AsyncPage(Page):
     """A Page whose following pages are fetched by `async for`."""
 
-    def in_threads(self, workers: Workers, page: Page) -> "AsyncPage":
-        """Let iterating go by these threads."""
-        object.__setattr__(self, "_begin", lambda: iter(page))
-        object.__setattr__(self, "_workers", workers)
+    def with_stream(self, begin: Callable[[], AsyncStream]) -> "AsyncPage":
+        """Let `async for` go over begin()."""
+        object.__setattr__(self, "_begin", begin)
         return self
 
     def __aiter__(self) -> AsyncStream:
-        return AsyncStream(vars(self)["_workers"], Cancel(), vars(self)["_begin"])
+        stream: AsyncStream = vars(self)["_begin"]()
+        return stream
 
 
 class Awaited:
@@ -3107,16 +3107,17 @@ class Awaited:
             return functools.partial(self._call, value)
 
     def _iterate(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> AsyncStream:
-        return AsyncStream(self._workers, Cancel(), functools.partial(method, *args, **kwargs))
+        begin = functools.partial(method, *args, **kwargs)
+        return AsyncStream(self._workers, Cancel(), lazily(begin))
 
     async def _call(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         cancel = Cancel()
         call = functools.partial(method, *args, **kwargs)
         result = await in_thread(self._workers, cancel, call)
         if isinstance(result, Stream):
-            return AsyncStream(self._workers, cancel, items=result)
+            return AsyncStream(self._workers, cancel, result)
         if isinstance(result, Page):
-            return AsyncPage(result).in_threads(self._workers, result)
+            return AsyncPage(result).with_stream(functools.partial(self._iterate, iter, result))
         if isinstance(result, Content):
             return Awaited(result, self._workers)
         return result
