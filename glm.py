@@ -3165,13 +3165,8 @@ class AsyncGLM(Awaited):
         Awaited.__init__(clone, self._target.with_options(**changes), self._workers)
         return clone
 
-    __copy__ = with_options
-
     def __deepcopy__(self, memo: Any) -> "AsyncGLM":
         return self.with_options()
-
-    def __reduce__(self) -> Any:
-        return self._target.__reduce__()  # which says why not
 
     def __repr__(self) -> str:
         return f"Async{self._target!r}"
