@@ -3301,23 +3301,27 @@ def parse_arguments(argv: List[str]) -> Any:
     """The options, and as `words` all that is none; after -- everything is a word."""
     parser = option_parser()
     values = {name: value for names, value, _, _ in OPTIONS for name in names.split()}
-    end = argv.index("--") if "--" in argv else len(argv)
-    arguments = iter(argv[:end])
+    arguments = iter(argv)
     options = []
-    words = []
+    words: List[str] = []
+    wait = False
     for argument in arguments:
-        if argument == "-" or not argument.startswith("-"):
+        option = re.match("--[^=]+|-[^-]", argument)
+        if option:
+            name = option.group()
+            if name not in values:  # the rest of it may be a key
+                parser.error(f"there is no option {name}")
+            if argument == name and values[name]:  # glued on, a value may begin with a dash
+                argument += "=" + next(arguments, "")
+            options.append(argument)
+        elif argument == "-":
+            wait = True
+        elif argument == "--":
+            words += arguments
+        else:
             words.append(argument)
-            continue
-        name = argument.partition("=")[0] if argument.startswith("--") else argument[:2]
-        if name not in values:  # the rest of it may be a key
-            parser.error(f"there is no option {name}")
-        if argument == name and values[name]:  # glued on, a value may begin with a dash
-            argument += "=" + next(arguments, "")
-        options.append(argument)
     args = parser.parse_args(options)
-    args.wait = "-" in words
-    words = [word for word in words if word != "-"] + argv[end + 1 :]
+    args.wait = wait
     args.words = [to_text(word) for word in words]
     return args
 
