@@ -3609,15 +3609,17 @@ def to_question(args: Any, text: str) -> Dict[str, Any]:
     return user_message(text, images)
 
 
-def with_patience(call: Callable[[Timeout], Any], limits: Timeout, screen: Screen) -> Any:
-    """call(limits), repeated as the library repeats; a terminal shows what it waits for."""
-    end = math.inf if limits.total is None else time.monotonic() + limits.total
+def send(client: GLM, args: Any, messages: List[Any], screen: Screen) -> Any:
+    """The reply, asked for as often as the library would; a terminal shows what it waits for."""
+    fields = request_fields(args)
+    end = time.monotonic() + (client.timeout.total or math.inf)
     reasons = []
 
     def attempt() -> Any:
-        left = None if limits.total is None else max(0.001, end - time.monotonic())
+        left = max(0.001, end - time.monotonic())
+        limits = client.timeout._replace(total=left)
         try:
-            return call(limits._replace(total=left))
+            return client.chat.completions.create(messages=messages, timeout=limits, **fields)
         except GLMError as error:
             reasons.append(error.code or error.status_code or type(error).__name__)
             raise
@@ -3636,11 +3638,8 @@ def take_turn(
 ) -> None:
     """Ask, show the answer as it comes, and keep the turn; raise if the answer is not whole."""
     messages = [*session.head, *session.turns, question]
-    create = functools.partial(client.chat.completions.create, messages=messages)
     try:
-        reply = with_patience(
-            lambda limits: create(timeout=limits, **request_fields(args)), args.timeout, screen
-        )
+        reply = send(client, args, messages, screen)
         if isinstance(reply, Stream):
             with reply:
                 for chunk in reply:
@@ -3831,7 +3830,7 @@ def converse(args: Any, screen: Screen) -> int:
     session = Session(args.session, args.system)
     if args.system and session.head != [{"role": "system", "content": args.system}]:
         screen.note("glm.py: -s is passed over: the session began with another prompt\n")
-    client = make_client(args, max_retries=0)  # with_patience repeats
+    client = make_client(args, max_retries=0)  # `send` repeats
     if not args.words and not args.wait and sys.stdin and sys.stdin.isatty():
         return talk(client, args, session, screen)
     question = to_question(args, read_prompt(args, screen))
