@@ -3432,18 +3432,16 @@ class Session:
         """The messages in the file. What a kill has left of a turn is cut off."""
         with open_private(path) as file:
             *lines, last = file.read().split(b"\n")
+            torn = b'{"role":'.startswith(last[:8]) and not is_json(last)
+            if not torn:
+                lines.append(last)
             messages = [self.message(line, number) for number, line in enumerate(lines, 1)]
-            if is_json(last):
-                messages.append(self.message(last, len(lines) + 1))
+            if not torn:
                 file.write(b"\n")
-            elif b'{"role":'.startswith(last[:8]):
-                torn = len(last)
-                if torn and messages and messages[-1]["role"] == "user":
-                    torn += len(lines[-1]) + 1
-                    messages.pop()
-                file.truncate(file.seek(0, 2) - torn)
-            else:
-                self.message(last, len(lines) + 1)
+            elif last and messages and messages[-1]["role"] == "user":
+                messages.pop()
+                lines.pop()
+            file.truncate(sum(len(line) + 1 for line in lines))
         return messages
 
     def message(self, line: bytes, number: int) -> Any:
@@ -3466,11 +3464,7 @@ class Session:
             data = "".join(lines).encode("utf-8", "backslashreplace")
             with open_private(self.path) as file:
                 size = file.seek(0, 2)
-                try:
-                    written = file.write(data)
-                except OSError:
-                    written = 0
-                if written < len(data):
+                if file.write(data) < len(data):
                     file.truncate(size)
                     raise OSError(f"{self.path}: no room")
         self.turns += turn
