@@ -3486,17 +3486,17 @@ def is_json(line: bytes) -> bool:
     return True
 
 
-def open_private(path: str) -> Any:
+@contextlib.contextmanager
+def open_private(path: str) -> Iterator[Any]:
     """Open a file that only its owner may read, locked until it is closed."""
     if os.path.exists(path) and not os.path.isfile(path):
         raise GLMValueError(f"{path}: not a regular file")
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-    file = os.fdopen(descriptor, "r+b", 0)
-    if fcntl is not None:
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(file, fcntl.LOCK_EX)
-    file.seek(0)
-    return file
+    with open(path, "a+b", 0, opener=functools.partial(os.open, mode=0o600)) as file:
+        if fcntl is not None:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        yield file
 
 
 def make_client(args: Any, max_retries: int = 3) -> GLM:
