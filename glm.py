@@ -3351,10 +3351,8 @@ class Screen:
     def note(self, text: str) -> None:
         """Write to stderr; that it is closed or full is no error."""
         self.wipe()
-        try:
+        with contextlib.suppress(OSError):
             write(self.err, text)
-        except OSError:
-            silence(self.err)
 
     def end_thought(self) -> None:
         """Leave the line of a thought or a hint."""
@@ -3405,16 +3403,18 @@ def write(stream: Any, text: str) -> None:
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if stream.isatty():
         text = CONTROLS.sub(lambda match: ascii(match.group())[1:-1], text)
-    stream.write(text)
-    stream.flush()
+    try:
+        stream.write(text)
+        stream.flush()
+    except OSError:
+        silence(stream)
+        raise
 
 
 def silence(stream: Any) -> None:
     """Send what a stream still holds nowhere; else Python reports at exit that it was lost."""
-    with contextlib.suppress(AttributeError, OSError, ValueError):
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, stream.fileno())
-        os.close(null)
+    with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as null:
+        os.dup2(null.fileno(), stream.fileno())
 
 
 class Session:
@@ -3859,11 +3859,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        silence(screen.out)
         return 141
     except Exception as error:
-        if isinstance(error, OSError):  # stdout may be full
-            silence(screen.out)
         return report(error, "--json" in arguments, screen)
 
 
