@@ -3209,6 +3209,13 @@ Ctrl-C stops an answer, Ctrl-D or /exit ends the conversation.
 /clear forgets what was said, /help lists this.
 A \\ at the end of a line continues on the next; \"\"\" begins and ends several.
 """
+READLINE_SETTINGS = """\
+set enable-bracketed-paste on
+set input-meta on
+set output-meta on
+set convert-meta off
+tab: self-insert
+"""  # the three with meta: for Chinese under LANG=C
 OPTION_NAMES = (  # how the library's messages name an argument, and the option for it
     ("base_url:", "--base-url:"),
     ("ca_file:", "--ca-file:"),
@@ -3660,10 +3667,8 @@ def talk(client: GLM, args: Any, session: Session, screen: Screen) -> int:
     with contextlib.suppress(ImportError):
         import readline
 
-        for setting in ("enable-bracketed-paste on", "input-meta on", "output-meta on"):
-            readline.parse_and_bind("set " + setting)
-        readline.parse_and_bind("set convert-meta off")  # Chinese under LANG=C
-        readline.parse_and_bind("tab: self-insert")
+        for line in READLINE_SETTINGS.splitlines():
+            readline.parse_and_bind(line)
     screen.note(TALK_HELP)
     while True:
         text = read_turn(screen)
