@@ -3730,38 +3730,33 @@ def read_line(prompt: str, screen: Screen) -> str:
     return to_text(input(prompt))
 
 
-def check_setup(args: Any, screen: Screen) -> int:
-    """Say what stands between this machine and an answer, by one request that costs nothing."""
-
-    def line(name: str, text: str) -> None:
-        screen.answer(f"{name:9} {text}\n")
-
+def check_setup(args: Any, screen: Screen) -> Iterator[Tuple[str, str]]:
+    """Yield what stands between this machine and an answer, by one request that costs nothing."""
+    yield "Python", f"{sys.version.split()[0]} on {sys.platform}"
+    yield "OpenSSL", ssl.OPENSSL_VERSION if ssl else "none: https does not work"
     client = make_client(args, max_retries=0)
+    yield "base URL", client.base_url
+    forms = {"jwt": ", sent as a signed token", "key": ", sent as it is", "": ""}
+    yield "key", client.key_source + forms[client.auth]
     parts = urllib.parse.urlsplit(client.base_url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    form = {"jwt": ", sent as a signed token", "key": ", sent as it is"}.get(client.auth, "")
-    roots = [args.ca_file, os.environ.get("REQUESTS_CA_BUNDLE"), os.environ.get("SSL_CERT_FILE")]
-    line("Python", f"{sys.version.split()[0]} on {sys.platform}")
-    line("OpenSSL", ssl.OPENSSL_VERSION if ssl else "none: https does not work")
-    line("base URL", client.base_url)
-    line("key", client.key_source + form)
     proxy = choose_proxy(parts.scheme, parts.hostname or "", port, to_proxy(args.proxy))
-    line("proxy", repr(proxy) if proxy else "none")
-    line("CA", next(filter(None, roots), "the system's"))
+    yield "proxy", repr(proxy) if proxy else "none"
+    bundle = args.ca_file or os.environ.get("REQUESTS_CA_BUNDLE")
+    yield "CA", bundle or os.environ.get("SSL_CERT_FILE") or "the system's"
     started = time.monotonic()
     try:
         reply = client.request("GET", "/models", reply="response")
     except NotFoundError:
         screen.note("glm.py: the path of the URL is wrong, or this server has no /models\n")
         raise
-    line("answer", f"after {time.monotonic() - started:.2f} s")
+    yield "answer", f"after {time.monotonic() - started:.2f} s"
     if reply.headers.get("Date"):
         date = email.utils.parsedate_to_datetime(reply.headers["Date"]).timestamp()
-        line("clock", f"{time.time() - date:+.0f} s from the server's")
+        yield "clock", f"{time.time() - date:+.0f} s from the server's"
     names = listed_models(reply.body)
-    if not any(client.base_url.startswith(url) for url in BASE_URLS.values()):
-        line("model", served_model(args, names))  # the official list does not have all
-    return 0
+    if client.base_url not in BASE_URLS.values():  # the official list does not have all
+        yield "model", served_model(args, names)
 
 
 def listed_models(body: bytes) -> List[str]:
@@ -3775,10 +3770,11 @@ def listed_models(body: bytes) -> List[str]:
 
 def served_model(args: Any, names: List[str]) -> str:
     """The model that would answer; an error if the server does not have it."""
-    model = args.model or os.environ.get("GLM_MODEL") or (names[0] if len(names) == 1 else "")
+    only = names[0] if len(names) == 1 else None
+    model = args.model or os.environ.get("GLM_MODEL") or only
     if model not in names:
-        missing = f"there is no model {model!r}" if model else "name a model"
-        raise GLMValueError(f"{missing}; the server has: {', '.join(names) or 'none'}")
+        have = ", ".join(names) or "none"
+        raise GLMValueError(f"-m or GLM_MODEL must name a model that the server has: {have}")
     return str(model)
 
 
@@ -3807,7 +3803,8 @@ def run(args: Any, screen: Screen) -> int:
     elif args.explain:
         screen.answer("\n".join(map(explain, args.words or [None])) + "\n")
     elif args.check:
-        return check_setup(args, screen)
+        for name, text in check_setup(args, screen):
+            screen.answer(f"{name:9} {text}\n")
     elif args.models:
         for model in make_client(args).models.list():
             screen.answer(f"{model.id}\n")
