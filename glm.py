@@ -3280,14 +3280,11 @@ def option_parser() -> Any:
             raise GLMValueError(f"{message}; --help lists the options")
 
     parser = Parser(
-        prog="glm.py",
         usage="glm.py [options] [prompt ...]",
         description=DESCRIPTION,
         epilog=EXIT_CODES,
         add_help=False,
-        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
-            prog, max_help_position=27, width=79
-        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     group = parser.add_argument_group("options")
     for names, value, purpose, settings in OPTIONS:
