@@ -3279,13 +3279,14 @@ def option_parser() -> Any:
         def error(self, message: str) -> Any:
             raise GLMValueError(f"{message}; --help lists the options")
 
-    parser = Parser(
+    parser: Any = Parser(
         usage="glm.py [options] [prompt ...]",
         description=DESCRIPTION,
         epilog=EXIT_CODES,
         add_help=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.color = False  # the screen would show colors of 3.14 as escapes
     group = parser.add_argument_group("options")
     for names, value, purpose, settings in OPTIONS:
         usual = {"metavar": value} if value else {"action": "store_true"}
