@@ -3635,7 +3635,8 @@ def take_turn(
             with reply:
                 for chunk in reply:
                     for choice in chunk.choices or ():
-                        show(choice.delta if choice.index == 0 else Record(), args, screen)
+                        if choice.index == 0:
+                            show(choice.delta, args, screen)
             completion = reply.completion
         else:
             completion = reply
