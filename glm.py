@@ -3339,35 +3339,31 @@ class Screen:
         self.out = open_stream(sys.stdout)
         self.err = open_stream(sys.stderr)
         self.answer_is_open = False  # whether it ended within a line
-        self.thought_is_open = False
+        self.note_is_open = False
         self.hint_length = 0
 
     def answer(self, text: str) -> None:
         """Write to stdout."""
-        self.end_thought()
+        self.end_note()
         write(self.out, text)
         self.answer_is_open = not text.endswith("\n")
-
-    def think(self, text: str) -> None:
-        """Write a part of a thought to stderr."""
-        self.note(text)
-        self.thought_is_open = not text.endswith("\n")
 
     def note(self, text: str) -> None:
         """Write to stderr; that it is closed or full is no error."""
         self.wipe()
         with contextlib.suppress(OSError):
             write(self.err, text)
+        self.note_is_open = not text.endswith("\n")
 
-    def end_thought(self) -> None:
-        """Leave the line of a thought or a hint."""
+    def end_note(self) -> None:
+        """Leave the line of a note or a hint."""
         self.wipe()
-        if self.thought_is_open:
-            self.think("\n")
+        if self.note_is_open:
+            self.note("\n")
 
     def end(self) -> None:
-        """Leave the line of an answer, a thought or a hint."""
-        self.end_thought()
+        """Leave the line of an answer, a note or a hint."""
+        self.end_note()
         if self.answer_is_open:
             self.answer("\n")
 
@@ -3383,6 +3379,7 @@ class Screen:
             self.err.write("\r" + " " * self.hint_length + "\r")
             self.err.flush()
             self.hint_length = 0
+            self.note_is_open = False
 
 
 def open_stream(stream: Any) -> Any:
@@ -3656,7 +3653,7 @@ def take_turn(
 def show(part: Any, args: Any, screen: Screen) -> None:
     """Show what a message or a delta holds."""
     if args.show_thinking and part.reasoning_content:
-        screen.think(part.reasoning_content)
+        screen.note(part.reasoning_content)
     if not args.json and part.content and isinstance(part.content, str):
         screen.answer(part.content)
 
@@ -3724,7 +3721,7 @@ def read_lines(screen: Screen) -> str:
 def read_line(prompt: str, screen: Screen) -> str:
     """A line from the terminal. Its prompt must not go where the answers go, if that is a file."""
     if not (screen.out and screen.out.isatty()):
-        screen.note(prompt)
+        screen.hint(prompt)
         prompt = ""
     return to_text(input(prompt))
 
