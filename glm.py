@@ -3658,8 +3658,8 @@ def show(part: Any, args: Any, screen: Screen) -> None:
         screen.answer(part.content)
 
 
-def talk(client: GLM, args: Any, session: Session, screen: Screen) -> int:
-    """A conversation on the terminal; no failure of a turn ends it."""
+def talk(client: GLM, args: Any, session: Session, screen: Screen) -> None:
+    """A conversation on the terminal; no refusal and no Ctrl-C ends it."""
     with contextlib.suppress(ImportError):
         import readline
 
@@ -3667,18 +3667,21 @@ def talk(client: GLM, args: Any, session: Session, screen: Screen) -> int:
             readline.parse_and_bind(line)
     screen.note(TALK_HELP)
     while True:
-        text = read_turn(screen)
-        if text in ("/exit", "/quit", "/bye", "exit", "quit"):
-            return 0
-        if re.fullmatch(r"/\w+", text):
-            command(text, session, screen)
-        elif text:
-            try:
+        try:
+            text = read_turn(screen)
+            if text in ("/exit", "/quit", "/bye", "exit", "quit"):
+                return
+            if re.fullmatch(r"/\w+", text):
+                command(text, session, screen)
+            elif text:
                 take_turn(client, args, session, to_question(args, text), screen)
-            except KeyboardInterrupt:
-                screen.note("\n(stopped; this turn is forgotten)\n")
-            except Exception as error:
-                report(error, False, screen)
+        except EOFError:
+            screen.note("\n")
+            return
+        except KeyboardInterrupt:
+            screen.note("\n(stopped; this turn is forgotten, and /exit ends the conversation)\n")
+        except (GLMError, UnicodeError) as error:
+            report(error, False, screen)
 
 
 def command(text: str, session: Session, screen: Screen) -> None:
@@ -3693,21 +3696,7 @@ def command(text: str, session: Session, screen: Screen) -> None:
 
 
 def read_turn(screen: Screen) -> str:
-    """What is typed for the next turn; nothing if that failed."""
-    try:
-        return read_lines(screen)
-    except EOFError:
-        screen.note("\n")
-        return "/exit"
-    except KeyboardInterrupt:
-        screen.note("\n(Ctrl-D or /exit ends the conversation)\n")
-    except UnicodeError:
-        screen.note("glm.py: this is not in the terminal's encoding\n")
-    return ""
-
-
-def read_lines(screen: Screen) -> str:
-    """What is typed: a line, or several."""
+    """What is typed for the next turn: a line, or several."""
     text = read_line("> ", screen)
     if text.startswith('"""'):
         while not text.endswith('"""') or len(text) < 6:
@@ -3786,7 +3775,7 @@ def version() -> str:
     return f"glm.py {__version__}"  # in a zip
 
 
-def run(args: Any, screen: Screen) -> int:
+def run(args: Any, screen: Screen) -> None:
     """Do what the options ask for."""
     if args.env_file and not load_env(args.env_file):
         raise GLMValueError(f"--env-file: {args.env_file} is not there, or sets nothing")
@@ -3805,21 +3794,20 @@ def run(args: Any, screen: Screen) -> int:
         for model in make_client(args).models.list():
             screen.answer(f"{model.id}\n")
     else:
-        return converse(args, screen)
-    return 0
+        converse(args, screen)
 
 
-def converse(args: Any, screen: Screen) -> int:
+def converse(args: Any, screen: Screen) -> None:
     """One turn, or without a prompt on a terminal as many as are typed."""
     session = Session(args.session, args.system)
     if args.system and session.head != [{"role": "system", "content": args.system}]:
         screen.note("glm.py: -s is passed over: the session began with another prompt\n")
     client = make_client(args, max_retries=0)  # `send` repeats
     if not args.words and not args.wait and sys.stdin and sys.stdin.isatty():
-        return talk(client, args, session, screen)
-    question = to_question(args, read_prompt(args, screen))
-    take_turn(client, args, session, question, screen)
-    return 0
+        talk(client, args, session, screen)
+    else:
+        question = to_question(args, read_prompt(args, screen))
+        take_turn(client, args, session, question, screen)
 
 
 def exit_code(error: BaseException) -> int:
@@ -3853,7 +3841,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     screen = Screen()
     try:
-        return run(parse_arguments(arguments), screen)
+        run(parse_arguments(arguments), screen)
+        return 0
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
