@@ -3739,28 +3739,21 @@ def check_setup(args: Any, screen: Screen) -> Iterator[Tuple[str, str]]:
     if reply.headers.get("Date"):
         date = email.utils.parsedate_to_datetime(reply.headers["Date"]).timestamp()
         yield "clock", f"{time.time() - date:+.0f} s from the server's"
-    names = listed_models(reply.body)
-    if client.base_url not in BASE_URLS.values():  # the official list does not have all
-        yield "model", served_model(args, names)
+    yield "model", check_model(args, client, reply.body)
 
 
-def listed_models(body: bytes) -> List[str]:
-    """The names in a reply to GET /models."""
+def check_model(args: Any, client: GLM, listing: bytes) -> str:
+    """The model that would answer, by a reply to GET /models; an error if it is not there."""
     try:
-        return [str(model["id"]) for model in json.loads(body.decode("utf-8"))["data"]]
+        names = [str(model["id"]) for model in json.loads(listing.decode("utf-8"))["data"]]
     except (ValueError, LookupError, TypeError):
-        pass
-    raise APIResponseValidationError("GET /models: no list of models; is the path right?")
-
-
-def served_model(args: Any, names: List[str]) -> str:
-    """The model that would answer; an error if the server does not have it."""
+        raise GLMError("GET /models: no list of models; is the path right?") from None
     only = names[0] if len(names) == 1 else None
     model = args.model or os.environ.get("GLM_MODEL") or only
-    if model not in names:
-        have = ", ".join(names) or "none"
-        raise GLMValueError(f"-m or GLM_MODEL must name a model that the server has: {have}")
-    return str(model)
+    official = client.base_url in BASE_URLS.values()  # whose list does not have all
+    if model not in names and not official:
+        raise GLMValueError(f"-m or GLM_MODEL must name what the server has: {', '.join(names)}")
+    return str(model or "the default")
 
 
 def to_proxy(text: Optional[str]) -> Union[str, bool, None]:
