@@ -3217,15 +3217,13 @@ set convert-meta off
 tab: self-insert
 """  # the three with meta: for Chinese under LANG=C
 OPTION_NAMES = (  # how the library's messages name an argument, and the option for it
-    ("base_url:", "--base-url:"),
+    ("base_url", "--base-url"),
     ("ca_file:", "--ca-file:"),
     ("ca_file= or", "--ca-file or"),
     ("model=, GLM_MODEL", "-m or GLM_MODEL"),
     ("proxy=False or opener=", "--proxy off"),
     ("pass api_key=", "use --key-file"),
     ('auth="key"', "--auth key"),
-    ("another base_url", "another --base-url"),
-    ("the base_url", "the --base-url"),
     ("thinking=False", "--no-think"),
     ('thinking={"type": "enabled"} with reasoning_effort', "--think with --effort"),
 )
