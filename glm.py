@@ -3406,15 +3406,10 @@ def write(stream: Any, text: str) -> None:
     try:
         stream.write(text)
         stream.flush()
-    except OSError:
-        silence(stream)
+    except OSError:  # what the stream still holds must not be reported as lost at exit
+        with open(os.devnull, "wb") as null:
+            os.dup2(null.fileno(), stream.fileno())
         raise
-
-
-def silence(stream: Any) -> None:
-    """Send what a stream still holds nowhere; else Python reports at exit that it was lost."""
-    with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as null:
-        os.dup2(null.fileno(), stream.fileno())
 
 
 class Session:
