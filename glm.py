@@ -3583,13 +3583,6 @@ def read_prompt(args: Any, screen: Screen) -> str:
     return prompt
 
 
-def to_question(args: Any, text: str) -> Dict[str, Any]:
-    """The user's message; the images belong to the first one."""
-    images = [read_stdin() if image == "-" else image for image in args.image or ()]
-    args.image = None
-    return user_message(text, images)
-
-
 def send(client: GLM, args: Any, messages: List[Any], screen: Screen) -> Any:
     """The reply, asked for as often as the library would; a terminal shows what it waits for."""
     fields = request_fields(args)
@@ -3614,10 +3607,11 @@ def send(client: GLM, args: Any, messages: List[Any], screen: Screen) -> Any:
     return retry(attempt, deadline=end, sleep=sleep)
 
 
-def take_turn(
-    client: GLM, args: Any, session: Session, question: Dict[str, Any], screen: Screen
-) -> None:
+def take_turn(client: GLM, args: Any, session: Session, prompt: str, screen: Screen) -> None:
     """Ask, show the answer as it comes, and keep the turn; raise if the answer is not whole."""
+    images = [read_stdin() if image == "-" else image for image in args.image or ()]
+    args.image = None  # images belong to the first prompt
+    question = user_message(prompt, images)
     messages = [*session.head, *session.turns, question]
     try:
         reply = send(client, args, messages, screen)
@@ -3667,7 +3661,7 @@ def talk(client: GLM, args: Any, session: Session, screen: Screen) -> None:
             if re.fullmatch(r"/\w+", text):
                 command(text, session, screen)
             elif text:
-                take_turn(client, args, session, to_question(args, text), screen)
+                take_turn(client, args, session, text, screen)
         except EOFError:
             screen.note("\n")
             return
@@ -3792,8 +3786,7 @@ def converse(args: Any, screen: Screen) -> None:
     if not args.words and not args.wait and sys.stdin and sys.stdin.isatty():
         talk(client, args, session, screen)
     else:
-        question = to_question(args, read_prompt(args, screen))
-        take_turn(client, args, session, question, screen)
+        take_turn(client, args, session, read_prompt(args, screen), screen)
 
 
 def exit_code(error: BaseException) -> int:
