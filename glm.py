@@ -3592,6 +3592,7 @@ def send(client: GLM, args: Any, messages: List[Any], screen: Screen) -> Any:
     def attempt() -> Any:
         left = max(0.001, end - time.monotonic())
         limits = client.timeout._replace(total=left)
+        screen.hint("thinking ...")
         try:
             return client.chat.completions.create(messages=messages, timeout=limits, **fields)
         except GLMError as error:
@@ -3601,9 +3602,7 @@ def send(client: GLM, args: Any, messages: List[Any], screen: Screen) -> Any:
     def sleep(seconds: float) -> None:
         screen.hint(f"waiting {seconds:.0f} s: {reasons[-1]}")
         time.sleep(seconds)
-        screen.hint("thinking ...")
 
-    screen.hint("thinking ...")
     return retry(attempt, deadline=end, sleep=sleep)
 
 
