@@ -3427,7 +3427,7 @@ class Session:
         """The messages in the file. What a kill has left of a turn is cut off."""
         with open_private(path) as file:
             *lines, last = file.read().split(b"\n")
-            torn = b'{"role":'.startswith(last[:8]) and not is_json(last)
+            torn = b'{"role":'.startswith(last[:8]) and parse_line(last) is None
             if not torn:
                 lines.append(last)
             messages = [self.message(line, number) for number, line in enumerate(lines, 1)]
@@ -3441,12 +3441,10 @@ class Session:
 
     def message(self, line: bytes, number: int) -> Any:
         """One line as a message."""
-        try:
-            message = json.loads(line.decode("utf-8"))
-            if message["role"] in ("system", "user", "assistant", "tool"):
-                return message
-        except (ValueError, TypeError, LookupError):
-            pass
+        message = parse_line(line)
+        roles = ("system", "user", "assistant", "tool")
+        if isinstance(message, dict) and message.get("role") in roles:
+            return message
         raise GLMValueError(
             f"{self.path}, line {number}: not a message of a session; left as it is"
         )
@@ -3472,13 +3470,12 @@ class Session:
                 file.truncate(0)
 
 
-def is_json(line: bytes) -> bool:
-    """Whether a line is JSON."""
+def parse_line(line: bytes) -> Any:
+    """The JSON of a line, None if it is none."""
     try:
-        json.loads(line.decode("utf-8"))
+        return json.loads(line.decode("utf-8"))
     except ValueError:
-        return False
-    return True
+        return None
 
 
 @contextlib.contextmanager
