@@ -3237,14 +3237,25 @@ def timeout(text: str) -> Any:
     return float(text)
 
 
+def to_proxy(text: str) -> Union[str, bool]:
+    """The value of --proxy."""
+    return False if text == "off" else text
+
+
+def read_key(path: str) -> str:
+    """The value of --key-file: what is in the file."""
+    with open(path, "rb") as file:
+        return decode(file.read())
+
+
 OPTIONS: Tuple[Tuple[str, str, str, Dict[str, Any]], ...] = (
     # names, value, help, and what else argparse needs to know
     ("-m --model", "NAME", "else GLM_MODEL, else one that costs nothing", {}),
     ("-s --system", "TEXT", "system prompt", {}),
     ("-t --temperature", "X", "sampling temperature", {"type": float}),
     ("--max-tokens", "N", "limit, thinking included", {"type": int}),
-    ("-i --image", "FILE|URL|-", "show an image", {"action": "append"}),
-    ("-P --param", "KEY=JSON", "any other field", {"action": "append"}),
+    ("-i --image", "FILE|URL|-", "show an image", {"action": "append", "default": []}),
+    ("-P --param", "KEY=JSON", "any other field", {"action": "append", "default": []}),
     ("--think", "", "think before the answer", {"default": None}),
     ("--no-think", "", "do not think", {"dest": "think", "action": "store_false"}),
     ("--effort", "LEVEL", "reasoning_effort: low, high, max", {}),
@@ -3255,11 +3266,11 @@ OPTIONS: Tuple[Tuple[str, str, str, Dict[str, Any]], ...] = (
     ("-v --verbose", "", "requests to stderr", {}),
     ("--base-url", "URL", "a URL, or " + ", ".join(BASE_URLS), {}),
     ("--auth", "jwt|key", "send a signed token, or the key itself", {}),
-    ("--key-file", "FILE", "read the key from a file", {}),
+    ("--key-file", "FILE", "read the key from a file", {"type": read_key, "dest": "key"}),
     ("--env-file", "FILE", "read variables from a .env file", {}),
     ("--timeout", "SECONDS", "silence, or total=SECONDS", {"type": timeout, "default": TIMEOUT}),
     ("--ca-file", "FILE", "trust the certificates in it too", {}),
-    ("--proxy", "URL|off", "in place of the environment's", {}),
+    ("--proxy", "URL|off", "in place of the environment's", {"type": to_proxy}),
     ("--session", "FILE", "keep the conversation, and go on with it", {}),
     ("--models", "", "list the models of the server", {}),
     ("--check", "", "say what stands before an answer", {}),
@@ -3317,7 +3328,7 @@ def parse_arguments(argv: List[str]) -> Any:
             words.append(argument)
     args = parser.parse_args(options)
     args.wait = wait
-    args.words = [to_text(word) for word in words]
+    args.words = list(map(to_text, words))
     return args
 
 
@@ -3493,17 +3504,13 @@ def open_private(path: str) -> Iterator[Any]:
 
 def make_client(args: Any, max_retries: int = 3) -> GLM:
     """The client that the options describe."""
-    key = None
-    if args.key_file:
-        with open(args.key_file, "rb") as file:
-            key = decode(file.read())
     return GLM(
-        key,
+        args.key,
         args.base_url,
         auth=args.auth,
         timeout=args.timeout,
         max_retries=max_retries,
-        proxy=to_proxy(args.proxy),
+        proxy=args.proxy,
         ca_file=args.ca_file,
     )
 
@@ -3520,7 +3527,7 @@ def request_fields(args: Any) -> Dict[str, Any]:
     }
     if args.usage and not args.no_stream:
         fields["stream_options"] = {"include_usage": True}
-    for pair in args.param or ():
+    for pair in args.param:
         name, equals, value = pair.partition("=")
         if not equals or name in ("messages", "stream", "extra_body", "extra_headers", "timeout"):
             raise GLMValueError(f"--param KEY=JSON, not {pair}: some keys have their own options")
@@ -3569,7 +3576,7 @@ def read_prompt(args: Any, screen: Screen) -> str:
     """The prompt that words and stdin make."""
     words = " ".join(args.words)
     piped: Optional[bytes] = b""
-    if sys.stdin and "-" not in (args.image or []) and (args.wait or not sys.stdin.isatty()):
+    if sys.stdin and "-" not in args.image and (args.wait or not sys.stdin.isatty()):
         piped = read_stdin(3.0 if words and not args.wait else None)
         if piped is None:
             screen.note("glm.py: nothing came on stdin; it is passed over ('-' waits for it)\n")
@@ -3605,8 +3612,8 @@ def send(client: GLM, args: Any, messages: List[Any], screen: Screen) -> Any:
 
 def take_turn(client: GLM, args: Any, session: Session, prompt: str, screen: Screen) -> None:
     """Ask, show the answer as it comes, and keep the turn; raise if the answer is not whole."""
-    images = [read_stdin() if image == "-" else image for image in args.image or ()]
-    args.image = None  # images belong to the first prompt
+    images = [read_stdin() if image == "-" else image for image in args.image]
+    args.image = []  # images belong to the first prompt
     question = user_message(prompt, images)
     messages = [*session.head, *session.turns, question]
     try:
@@ -3708,7 +3715,7 @@ def check_setup(args: Any, screen: Screen) -> Iterator[Tuple[str, str]]:
     yield "key", client.key_source + forms[client.auth]
     parts = urllib.parse.urlsplit(client.base_url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    proxy = choose_proxy(parts.scheme, parts.hostname or "", port, to_proxy(args.proxy))
+    proxy = choose_proxy(parts.scheme, parts.hostname or "", port, args.proxy)
     yield "proxy", repr(proxy) if proxy else "none"
     bundle = args.ca_file or os.environ.get("REQUESTS_CA_BUNDLE")
     yield "CA", bundle or os.environ.get("SSL_CERT_FILE") or "the system's"
@@ -3737,11 +3744,6 @@ def check_model(args: Any, client: GLM, listing: bytes) -> str:
     if model not in names and not official:
         raise GLMValueError(f"-m or GLM_MODEL must name what the server has: {', '.join(names)}")
     return str(model or "the default")
-
-
-def to_proxy(text: Optional[str]) -> Union[str, bool, None]:
-    """The value of --proxy as an argument."""
-    return False if text == "off" else text
 
 
 def version() -> str:
@@ -3789,11 +3791,10 @@ def exit_code(error: BaseException) -> int:
     """The exit code of an error."""
     if isinstance(error, OSError):
         return 2 if error.filename else 1
-    code: int = getattr(error, "exit_code", 1)
     choices = getattr(getattr(error, "partial", None), "choices", None)
     if choices and choices[0].message.content and not isinstance(error, FinishReasonError):
         return 8  # text is out
-    return code
+    return int(getattr(error, "exit_code", 1))
 
 
 def report(error: Exception, as_json: bool, screen: Screen) -> int:
