@@ -3296,10 +3296,9 @@ def option_parser() -> Any:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.color = False  # the screen would show colors of 3.14 as escapes
-    group = parser.add_argument_group("options")
     for names, value, purpose, settings in OPTIONS:
         usual = {"metavar": value} if value else {"action": "store_true"}
-        group.add_argument(*names.split(), help=purpose, **{**usual, **settings})
+        parser.add_argument(*names.split(), help=purpose, **{**usual, **settings})
     return parser
 
 
