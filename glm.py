@@ -3516,27 +3516,29 @@ def make_client(args: Any, max_retries: int = 3) -> GLM:
 
 def request_fields(args: Any) -> Dict[str, Any]:
     """The fields of the request that the options ask for, without the messages."""
-    fields = {
+    return {
         "model": args.model,
         "temperature": args.temperature,
         "max_tokens": args.max_tokens,
         "thinking": args.think,
         "reasoning_effort": args.effort,
         "stream": not args.no_stream,
+        "stream_options": {"include_usage": True} if args.usage and not args.no_stream else None,
+        **dict(map(parse_param, args.param)),
     }
-    if args.usage and not args.no_stream:
-        fields["stream_options"] = {"include_usage": True}
-    for pair in args.param:
-        name, equals, value = pair.partition("=")
-        if not equals or name in ("messages", "stream", "extra_body", "extra_headers", "timeout"):
-            raise GLMValueError(f"--param KEY=JSON, not {pair}: some keys have their own options")
-        try:
-            fields[name] = json.loads(value)
-        except ValueError:
-            if value.startswith(("{", "[", '"')):
-                raise GLMValueError(f"--param KEY=JSON, not {pair}") from None
-            fields[name] = value
-    return fields
+
+
+def parse_param(text: str) -> Tuple[str, Any]:
+    """The name and value of a --param: JSON, or text that does not look like it."""
+    name, equals, value = text.partition("=")
+    if not equals or name in ("messages", "stream", "extra_body", "extra_headers", "timeout"):
+        raise GLMValueError(f"--param KEY=JSON, not {text}: some keys have their own options")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        if value.startswith(("{", "[", '"')):
+            raise GLMValueError(f"--param KEY=JSON, not {text}") from None
+        return name, value
 
 
 def decode(data: bytes) -> str:
