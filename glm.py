@@ -2890,43 +2890,27 @@ async def in_thread(
     sees their connections close.
     """
     import asyncio
+    import concurrent.futures
 
-    loop = asyncio.get_event_loop()
-    future = loop.create_future()
-    context = contextvars.copy_context() if contextvars else None
-
-    def settle(result: Any, error: Optional[BaseException]) -> None:
-        if future.done():
-            discard(result)
-        elif error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)
+    future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+    if contextvars:
+        function = functools.partial(contextvars.copy_context().run, function)
 
     def job() -> None:
-        result, error = None, None
+        if not future.set_running_or_notify_cancel():
+            return
         try:
             with cancel:
-                result = context.run(function, *args) if context else function(*args)
-        except BaseException as exception:
-            error = exception
-        try:
-            loop.call_soon_threadsafe(settle, result, error)
-        except RuntimeError:  # the loop is closed
-            discard(result)
+                future.set_result(function(*args))
+        except BaseException as error:
+            future.set_exception(error)
 
     workers.submit(job)
     try:
-        return await future
+        return await asyncio.wrap_future(future)
     except BaseException:
         cancel.cancel()
         raise
-
-
-def discard(result: Any) -> None:
-    """Close what nobody waits for any more."""
-    if isinstance(result, (Stream, Content)):
-        result.close()
 
 
 class AsyncStream:
@@ -2935,13 +2919,10 @@ class AsyncStream:
     Each item is pulled by a thread when it is asked for, so a slow consumer slows the server down.
     """
 
-    def __init__(
-        self, workers: Workers, cancel: Cancel, begin: Any = None, items: Any = None
-    ) -> None:
+    def __init__(self, workers: Workers, cancel: Cancel, items: Any) -> None:
         self._workers = workers
         self._cancel = cancel
-        self._begin = begin  # returns the items
-        self._items = items
+        self._items = items  # a Stream or a generator
 
     @property
     def completion(self) -> Completion:
@@ -2953,8 +2934,6 @@ class AsyncStream:
         return self
 
     async def __anext__(self) -> Any:
-        if self._items is None:
-            self._items = await in_thread(self._workers, self._cancel, self._begin)
         item = await in_thread(self._workers, self._cancel, next, self._items, END)
         if item is END:
             raise StopAsyncIteration
@@ -2969,21 +2948,26 @@ class AsyncStream:
     async def close(self) -> None:
         """End the stream, unless it is over."""
         self._cancel.cancel()
-        with contextlib.suppress(AttributeError, ValueError):  # not begun, or a thread is in it
+        with contextlib.suppress(ValueError):  # a thread is in it
             self._items.close()
+
+
+def lazily(begin: Callable[[], Iterable[Any]]) -> Iterator[Any]:
+    """Yield the items of begin(), which is called when the first of them is asked for."""
+    yield from begin()
 
 
 class AsyncPage(Page):
     """A Page whose following pages are fetched by `async for`."""
 
-    def in_threads(self, workers: Workers, page: Page) -> "AsyncPage":
-        """Let iterating go by these threads."""
-        object.__setattr__(self, "_begin", lambda: iter(page))
-        object.__setattr__(self, "_workers", workers)
+    def with_stream(self, begin: Callable[[], AsyncStream]) -> "AsyncPage":
+        """Let `async for` go over begin()."""
+        object.__setattr__(self, "_begin", begin)
         return self
 
     def __aiter__(self) -> AsyncStream:
-        return AsyncStream(vars(self)["_workers"], Cancel(), vars(self)["_begin"])
+        stream: AsyncStream = vars(self)["_begin"]()
+        return stream
 
 
 class Awaited:
@@ -3011,16 +2995,17 @@ class Awaited:
             return functools.partial(self._call, value)
 
     def _iterate(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> AsyncStream:
-        return AsyncStream(self._workers, Cancel(), functools.partial(method, *args, **kwargs))
+        begin = functools.partial(method, *args, **kwargs)
+        return AsyncStream(self._workers, Cancel(), lazily(begin))
 
     async def _call(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         cancel = Cancel()
         call = functools.partial(method, *args, **kwargs)
         result = await in_thread(self._workers, cancel, call)
         if isinstance(result, Stream):
-            return AsyncStream(self._workers, cancel, items=result)
+            return AsyncStream(self._workers, cancel, result)
         if isinstance(result, Page):
-            return AsyncPage(result).in_threads(self._workers, result)
+            return AsyncPage(result).with_stream(functools.partial(self._iterate, iter, result))
         if isinstance(result, Content):
             return Awaited(result, self._workers)
         return result
@@ -3068,13 +3053,8 @@ class AsyncGLM(Awaited):
         Awaited.__init__(clone, self._target.with_options(**changes), self._workers)
         return clone
 
-    __copy__ = with_options
-
     def __deepcopy__(self, memo: Any) -> "AsyncGLM":
         return self.with_options()
-
-    def __reduce__(self) -> Any:
-        return self._target.__reduce__()  # which says why not
 
     def __repr__(self) -> str:
         return f"Async{self._target!r}"
@@ -3117,30 +3097,43 @@ Ctrl-C stops an answer, Ctrl-D or /exit ends the conversation.
 /clear forgets what was said, /help lists this.
 A \\ at the end of a line continues on the next; \"\"\" begins and ends several.
 """
+READLINE_SETTINGS = """\
+set enable-bracketed-paste on
+set input-meta on
+set output-meta on
+set convert-meta off
+tab: self-insert
+"""  # the three with meta: for Chinese under LANG=C
 OPTION_NAMES = (  # how the library's messages name an argument, and the option for it
-    ("base_url:", "--base-url:"),
+    ("base_url", "--base-url"),
     ("ca_file:", "--ca-file:"),
     ("ca_file= or", "--ca-file or"),
     ("model=, GLM_MODEL", "-m or GLM_MODEL"),
     ("proxy=False or opener=", "--proxy off"),
     ("pass api_key=", "use --key-file"),
     ('auth="key"', "--auth key"),
-    ("another base_url", "another --base-url"),
-    ("the base_url", "the --base-url"),
     ("thinking=False", "--no-think"),
     ('thinking={"type": "enabled"} with reasoning_effort', "--think with --effort"),
 )
 
 
-def to_limits(text: str) -> Timeout:
-    """The value of --timeout."""
-    import argparse
-
+def timeout(text: str) -> Any:
+    """The value of --timeout. argparse says "invalid timeout value" where it raises."""
     name, _, seconds = text.rpartition("=")
-    if name not in ("", "total") or not re.fullmatch(r"[0-9]*\.?[0-9]+", seconds):
-        raise argparse.ArgumentTypeError(f"{text} is not SECONDS or total=SECONDS")
-    value = float(seconds)
-    return Timeout(total=value) if name else Timeout(min(8.0, value), value)
+    if name == "total":
+        return Timeout(total=float(seconds))
+    return float(text)
+
+
+def to_proxy(text: str) -> Union[str, bool]:
+    """The value of --proxy."""
+    return False if text == "off" else text
+
+
+def read_key(path: str) -> str:
+    """The value of --key-file: what is in the file."""
+    with open(path, "rb") as file:
+        return decode(file.read())
 
 
 OPTIONS: Tuple[Tuple[str, str, str, Dict[str, Any]], ...] = (
@@ -3149,8 +3142,8 @@ OPTIONS: Tuple[Tuple[str, str, str, Dict[str, Any]], ...] = (
     ("-s --system", "TEXT", "system prompt", {}),
     ("-t --temperature", "X", "sampling temperature", {"type": float}),
     ("--max-tokens", "N", "limit, thinking included", {"type": int}),
-    ("-i --image", "FILE|URL|-", "show an image", {"action": "append"}),
-    ("-P --param", "KEY=JSON", "any other field", {"action": "append"}),
+    ("-i --image", "FILE|URL|-", "show an image", {"action": "append", "default": []}),
+    ("-P --param", "KEY=JSON", "any other field", {"action": "append", "default": []}),
     ("--think", "", "think before the answer", {"default": None}),
     ("--no-think", "", "do not think", {"dest": "think", "action": "store_false"}),
     ("--effort", "LEVEL", "reasoning_effort: low, high, max", {}),
@@ -3161,16 +3154,11 @@ OPTIONS: Tuple[Tuple[str, str, str, Dict[str, Any]], ...] = (
     ("-v --verbose", "", "requests to stderr", {}),
     ("--base-url", "URL", "a URL, or " + ", ".join(BASE_URLS), {}),
     ("--auth", "jwt|key", "send a signed token, or the key itself", {}),
-    ("--key-file", "FILE", "read the key from a file", {}),
+    ("--key-file", "FILE", "read the key from a file", {"type": read_key, "dest": "key"}),
     ("--env-file", "FILE", "read variables from a .env file", {}),
-    (
-        "--timeout",
-        "SECONDS",
-        "longest silence; total=SECONDS: the whole call",
-        {"type": to_limits, "default": TIMEOUT},
-    ),
+    ("--timeout", "SECONDS", "silence, or total=SECONDS", {"type": timeout, "default": TIMEOUT}),
     ("--ca-file", "FILE", "trust the certificates in it too", {}),
-    ("--proxy", "URL|off", "in place of the environment's", {}),
+    ("--proxy", "URL|off", "in place of the environment's", {"type": to_proxy}),
     ("--session", "FILE", "keep the conversation, and go on with it", {}),
     ("--models", "", "list the models of the server", {}),
     ("--check", "", "say what stands before an answer", {}),
@@ -3188,20 +3176,17 @@ def option_parser() -> Any:
         def error(self, message: str) -> Any:
             raise GLMValueError(f"{message}; --help lists the options")
 
-    parser = Parser(
-        prog="glm.py",
+    parser: Any = Parser(
         usage="glm.py [options] [prompt ...]",
         description=DESCRIPTION,
         epilog=EXIT_CODES,
         add_help=False,
-        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
-            prog, max_help_position=27, width=79
-        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    group = parser.add_argument_group("options")
+    parser.color = False  # the screen would show colors of 3.14 as escapes
     for names, value, purpose, settings in OPTIONS:
         usual = {"metavar": value} if value else {"action": "store_true"}
-        group.add_argument(*names.split(), help=purpose, **{**usual, **settings})
+        parser.add_argument(*names.split(), help=purpose, **{**usual, **settings})
     return parser
 
 
@@ -3209,24 +3194,28 @@ def parse_arguments(argv: List[str]) -> Any:
     """The options, and as `words` all that is none; after -- everything is a word."""
     parser = option_parser()
     values = {name: value for names, value, _, _ in OPTIONS for name in names.split()}
-    end = argv.index("--") if "--" in argv else len(argv)
-    arguments = iter(argv[:end])
+    arguments = iter(argv)
     options = []
-    words = []
+    words: List[str] = []
+    wait = False
     for argument in arguments:
-        if argument == "-" or not argument.startswith("-"):
+        option = re.match("--[^=]+|-[^-]", argument)
+        if option:
+            name = option.group()
+            if name not in values:  # the rest of it may be a key
+                parser.error(f"there is no option {name}")
+            if argument == name and values[name]:  # glued on, a value may begin with a dash
+                argument += "=" + next(arguments, "")
+            options.append(argument)
+        elif argument == "-":
+            wait = True
+        elif argument == "--":
+            words += arguments
+        else:
             words.append(argument)
-            continue
-        name = argument.partition("=")[0] if argument.startswith("--") else argument[:2]
-        if name not in values:  # the rest of it may be a key
-            parser.error(f"there is no option {name}")
-        if argument == name and values[name]:  # glued on, a value may begin with a dash
-            argument += "=" + next(arguments, "")
-        options.append(argument)
     args = parser.parse_args(options)
-    args.wait = "-" in words
-    words = [word for word in words if word != "-"] + argv[end + 1 :]
-    args.words = [to_text(word) for word in words]
+    args.wait = wait
+    args.words = list(map(to_text, words))
     return args
 
 
@@ -3246,37 +3235,31 @@ class Screen:
         self.out = open_stream(sys.stdout)
         self.err = open_stream(sys.stderr)
         self.answer_is_open = False  # whether it ended within a line
-        self.thought_is_open = False
+        self.note_is_open = False
         self.hint_length = 0
 
     def answer(self, text: str) -> None:
         """Write to stdout."""
-        self.end_thought()
+        self.end_note()
         write(self.out, text)
         self.answer_is_open = not text.endswith("\n")
-
-    def think(self, text: str) -> None:
-        """Write a part of a thought to stderr."""
-        self.note(text)
-        self.thought_is_open = not text.endswith("\n")
 
     def note(self, text: str) -> None:
         """Write to stderr; that it is closed or full is no error."""
         self.wipe()
-        try:
+        with contextlib.suppress(OSError):
             write(self.err, text)
-        except OSError:
-            silence(self.err)
+        self.note_is_open = not text.endswith("\n")
 
-    def end_thought(self) -> None:
-        """Leave the line of a thought or a hint."""
+    def end_note(self) -> None:
+        """Leave the line of a note or a hint."""
         self.wipe()
-        if self.thought_is_open:
-            self.think("\n")
+        if self.note_is_open:
+            self.note("\n")
 
     def end(self) -> None:
-        """Leave the line of an answer, a thought or a hint."""
-        self.end_thought()
+        """Leave the line of an answer, a note or a hint."""
+        self.end_note()
         if self.answer_is_open:
             self.answer("\n")
 
@@ -3292,6 +3275,7 @@ class Screen:
             self.err.write("\r" + " " * self.hint_length + "\r")
             self.err.flush()
             self.hint_length = 0
+            self.note_is_open = False
 
 
 def open_stream(stream: Any) -> Any:
@@ -3317,16 +3301,13 @@ def write(stream: Any, text: str) -> None:
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if stream.isatty():
         text = CONTROLS.sub(lambda match: ascii(match.group())[1:-1], text)
-    stream.write(text)
-    stream.flush()
-
-
-def silence(stream: Any) -> None:
-    """Send what a stream still holds nowhere; else Python reports at exit that it was lost."""
-    with contextlib.suppress(AttributeError, OSError, ValueError):
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, stream.fileno())
-        os.close(null)
+    try:
+        stream.write(text)
+        stream.flush()
+    except OSError:  # what the stream still holds must not be reported as lost at exit
+        with open(os.devnull, "wb") as null:
+            os.dup2(null.fileno(), stream.fileno())
+        raise
 
 
 class Session:
@@ -3344,28 +3325,24 @@ class Session:
         """The messages in the file. What a kill has left of a turn is cut off."""
         with open_private(path) as file:
             *lines, last = file.read().split(b"\n")
+            torn = b'{"role":'.startswith(last[:8]) and parse_line(last) is None
+            if not torn:
+                lines.append(last)
             messages = [self.message(line, number) for number, line in enumerate(lines, 1)]
-            if is_json(last):
-                messages.append(self.message(last, len(lines) + 1))
+            if not torn:
                 file.write(b"\n")
-            elif b'{"role":'.startswith(last[:8]):
-                torn = len(last)
-                if torn and messages and messages[-1]["role"] == "user":
-                    torn += len(lines[-1]) + 1
-                    messages.pop()
-                file.truncate(file.seek(0, 2) - torn)
-            else:
-                self.message(last, len(lines) + 1)
+            elif last and messages and messages[-1]["role"] == "user":
+                messages.pop()
+                lines.pop()
+            file.truncate(sum(len(line) + 1 for line in lines))
         return messages
 
     def message(self, line: bytes, number: int) -> Any:
         """One line as a message."""
-        try:
-            message = json.loads(line.decode("utf-8"))
-            if message["role"] in ("system", "user", "assistant", "tool"):
-                return message
-        except (ValueError, TypeError, LookupError):
-            pass
+        message = parse_line(line)
+        roles = ("system", "user", "assistant", "tool")
+        if isinstance(message, dict) and message.get("role") in roles:
+            return message
         raise GLMValueError(
             f"{self.path}, line {number}: not a message of a session; left as it is"
         )
@@ -3378,11 +3355,7 @@ class Session:
             data = "".join(lines).encode("utf-8", "backslashreplace")
             with open_private(self.path) as file:
                 size = file.seek(0, 2)
-                try:
-                    written = file.write(data)
-                except OSError:
-                    written = 0
-                if written < len(data):
+                if file.write(data) < len(data):
                     file.truncate(size)
                     raise OSError(f"{self.path}: no room")
         self.turns += turn
@@ -3395,68 +3368,65 @@ class Session:
                 file.truncate(0)
 
 
-def is_json(line: bytes) -> bool:
-    """Whether a line is JSON."""
+def parse_line(line: bytes) -> Any:
+    """The JSON of a line, None if it is none."""
     try:
-        json.loads(line.decode("utf-8"))
+        return json.loads(line.decode("utf-8"))
     except ValueError:
-        return False
-    return True
+        return None
 
 
-def open_private(path: str) -> Any:
+@contextlib.contextmanager
+def open_private(path: str) -> Iterator[Any]:
     """Open a file that only its owner may read, locked until it is closed."""
     if os.path.exists(path) and not os.path.isfile(path):
         raise GLMValueError(f"{path}: not a regular file")
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-    file = os.fdopen(descriptor, "r+b", 0)
-    if fcntl is not None:
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(file, fcntl.LOCK_EX)
-    file.seek(0)
-    return file
+    with open(path, "a+b", 0, opener=functools.partial(os.open, mode=0o600)) as file:
+        if fcntl is not None:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        yield file
 
 
 def make_client(args: Any, max_retries: int = 3) -> GLM:
     """The client that the options describe."""
-    key = None
-    if args.key_file:
-        with open(args.key_file, "rb") as file:
-            key = decode(file.read())
     return GLM(
-        key,
+        args.key,
         args.base_url,
         auth=args.auth,
         timeout=args.timeout,
         max_retries=max_retries,
-        proxy=to_proxy(args.proxy),
+        proxy=args.proxy,
         ca_file=args.ca_file,
     )
 
 
 def request_fields(args: Any) -> Dict[str, Any]:
     """The fields of the request that the options ask for, without the messages."""
-    fields = {
+    return {
         "model": args.model,
         "temperature": args.temperature,
         "max_tokens": args.max_tokens,
         "thinking": args.think,
         "reasoning_effort": args.effort,
         "stream": not args.no_stream,
+        "stream_options": {"include_usage": True} if args.usage and not args.no_stream else None,
+        **dict(map(parse_param, args.param)),
     }
-    if args.usage and not args.no_stream:
-        fields["stream_options"] = {"include_usage": True}
-    for pair in args.param or ():
-        name, equals, value = pair.partition("=")
-        if not equals or name in ("messages", "stream", "extra_body", "extra_headers", "timeout"):
-            raise GLMValueError(f"--param KEY=JSON, not {pair}: some keys have their own options")
-        try:
-            fields[name] = json.loads(value)
-        except ValueError:
-            if value.startswith(("{", "[", '"')):
-                raise GLMValueError(f"--param KEY=JSON, not {pair}") from None
-            fields[name] = value
-    return fields
+
+
+def parse_param(text: str) -> Tuple[str, Any]:
+    """The name and value of a --param: JSON, or text that does not look like it."""
+    name, equals, value = text.partition("=")
+    if not equals or name in ("messages", "stream", "extra_body", "extra_headers", "timeout"):
+        raise GLMValueError(f"--param KEY=JSON, not {text}: some keys have their own options")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        if value.startswith(("{", "[", '"')):
+            raise GLMValueError(f"--param KEY=JSON, not {text}") from None
+        return name, value
 
 
 def decode(data: bytes) -> str:
@@ -3495,7 +3465,7 @@ def read_prompt(args: Any, screen: Screen) -> str:
     """The prompt that words and stdin make."""
     words = " ".join(args.words)
     piped: Optional[bytes] = b""
-    if sys.stdin and "-" not in (args.image or []) and (args.wait or not sys.stdin.isatty()):
+    if sys.stdin and "-" not in args.image and (args.wait or not sys.stdin.isatty()):
         piped = read_stdin(3.0 if words and not args.wait else None)
         if piped is None:
             screen.note("glm.py: nothing came on stdin; it is passed over ('-' waits for it)\n")
@@ -3506,22 +3476,18 @@ def read_prompt(args: Any, screen: Screen) -> str:
     return prompt
 
 
-def to_question(args: Any, text: str) -> Dict[str, Any]:
-    """The user's message; the images belong to the first one."""
-    images = [read_stdin() if image == "-" else image for image in args.image or ()]
-    args.image = None
-    return user_message(text, images)
-
-
-def with_patience(call: Callable[[Timeout], Any], limits: Timeout, screen: Screen) -> Any:
-    """call(limits), repeated as the library repeats; a terminal shows what it waits for."""
-    end = math.inf if limits.total is None else time.monotonic() + limits.total
+def send(client: GLM, args: Any, messages: List[Any], screen: Screen) -> Any:
+    """The reply, asked for as often as the library would; a terminal shows what it waits for."""
+    fields = request_fields(args)
+    end = time.monotonic() + (client.timeout.total or math.inf)
     reasons = []
 
     def attempt() -> Any:
-        left = None if limits.total is None else max(0.001, end - time.monotonic())
+        left = max(0.001, end - time.monotonic())
+        limits = client.timeout._replace(total=left)
+        screen.hint("thinking ...")
         try:
-            return call(limits._replace(total=left))
+            return client.chat.completions.create(messages=messages, timeout=limits, **fields)
         except GLMError as error:
             reasons.append(error.code or error.status_code or type(error).__name__)
             raise
@@ -3529,27 +3495,24 @@ def with_patience(call: Callable[[Timeout], Any], limits: Timeout, screen: Scree
     def sleep(seconds: float) -> None:
         screen.hint(f"waiting {seconds:.0f} s: {reasons[-1]}")
         time.sleep(seconds)
-        screen.hint("thinking ...")
 
-    screen.hint("thinking ...")
     return retry(attempt, deadline=end, sleep=sleep)
 
 
-def take_turn(
-    client: GLM, args: Any, session: Session, question: Dict[str, Any], screen: Screen
-) -> None:
+def take_turn(client: GLM, args: Any, session: Session, prompt: str, screen: Screen) -> None:
     """Ask, show the answer as it comes, and keep the turn; raise if the answer is not whole."""
+    images = [read_stdin() if image == "-" else image for image in args.image]
+    args.image = []  # images belong to the first prompt
+    question = user_message(prompt, images)
     messages = [*session.head, *session.turns, question]
-    create = functools.partial(client.chat.completions.create, messages=messages)
     try:
-        reply = with_patience(
-            lambda limits: create(timeout=limits, **request_fields(args)), args.timeout, screen
-        )
+        reply = send(client, args, messages, screen)
         if isinstance(reply, Stream):
             with reply:
                 for chunk in reply:
                     for choice in chunk.choices or ():
-                        show(choice.delta if choice.index == 0 else Record(), args, screen)
+                        if choice.index == 0:
+                            show(choice.delta, args, screen)
             completion = reply.completion
         else:
             completion = reply
@@ -3569,34 +3532,35 @@ def take_turn(
 def show(part: Any, args: Any, screen: Screen) -> None:
     """Show what a message or a delta holds."""
     if args.show_thinking and part.reasoning_content:
-        screen.think(part.reasoning_content)
+        screen.note(part.reasoning_content)
     if not args.json and part.content and isinstance(part.content, str):
         screen.answer(part.content)
 
 
-def talk(client: GLM, args: Any, session: Session, screen: Screen) -> int:
-    """A conversation on the terminal; no failure of a turn ends it."""
+def talk(client: GLM, args: Any, session: Session, screen: Screen) -> None:
+    """A conversation on the terminal; no refusal and no Ctrl-C ends it."""
     with contextlib.suppress(ImportError):
         import readline
 
-        for setting in ("enable-bracketed-paste on", "input-meta on", "output-meta on"):
-            readline.parse_and_bind("set " + setting)
-        readline.parse_and_bind("set convert-meta off")  # Chinese under LANG=C
-        readline.parse_and_bind("tab: self-insert")
+        for line in READLINE_SETTINGS.splitlines():
+            readline.parse_and_bind(line)
     screen.note(TALK_HELP)
     while True:
-        text = read_turn(screen)
-        if text in ("/exit", "/quit", "/bye", "exit", "quit"):
-            return 0
-        if re.fullmatch(r"/\w+", text):
-            command(text, session, screen)
-        elif text:
-            try:
-                take_turn(client, args, session, to_question(args, text), screen)
-            except KeyboardInterrupt:
-                screen.note("\n(stopped; this turn is forgotten)\n")
-            except Exception as error:
-                report(error, False, screen)
+        try:
+            text = read_turn(screen)
+            if text in ("/exit", "/quit", "/bye", "exit", "quit"):
+                return
+            if re.fullmatch(r"/\w+", text):
+                command(text, session, screen)
+            elif text:
+                take_turn(client, args, session, text, screen)
+        except EOFError:
+            screen.note("\n")
+            return
+        except KeyboardInterrupt:
+            screen.note("\n(stopped; this turn is forgotten, and /exit ends the conversation)\n")
+        except (GLMError, UnicodeError) as error:
+            report(error, False, screen)
 
 
 def command(text: str, session: Session, screen: Screen) -> None:
@@ -3611,21 +3575,7 @@ def command(text: str, session: Session, screen: Screen) -> None:
 
 
 def read_turn(screen: Screen) -> str:
-    """What is typed for the next turn; nothing if that failed."""
-    try:
-        return read_lines(screen)
-    except EOFError:
-        screen.note("\n")
-        return "/exit"
-    except KeyboardInterrupt:
-        screen.note("\n(Ctrl-D or /exit ends the conversation)\n")
-    except UnicodeError:
-        screen.note("glm.py: this is not in the terminal's encoding\n")
-    return ""
-
-
-def read_lines(screen: Screen) -> str:
-    """What is typed: a line, or several."""
+    """What is typed for the next turn: a line, or several."""
     text = read_line("> ", screen)
     if text.startswith('"""'):
         while not text.endswith('"""') or len(text) < 6:
@@ -3639,66 +3589,50 @@ def read_lines(screen: Screen) -> str:
 def read_line(prompt: str, screen: Screen) -> str:
     """A line from the terminal. Its prompt must not go where the answers go, if that is a file."""
     if not (screen.out and screen.out.isatty()):
-        screen.note(prompt)
+        screen.hint(prompt)
         prompt = ""
     return to_text(input(prompt))
 
 
-def check_setup(args: Any, screen: Screen) -> int:
-    """Say what stands between this machine and an answer, by one request that costs nothing."""
-
-    def line(name: str, text: str) -> None:
-        screen.answer(f"{name:9} {text}\n")
-
+def check_setup(args: Any, screen: Screen) -> Iterator[Tuple[str, str]]:
+    """Yield what stands between this machine and an answer, by one request that costs nothing."""
+    yield "Python", f"{sys.version.split()[0]} on {sys.platform}"
+    yield "OpenSSL", ssl.OPENSSL_VERSION if ssl else "none: https does not work"
     client = make_client(args, max_retries=0)
+    yield "base URL", client.base_url
+    forms = {"jwt": ", sent as a signed token", "key": ", sent as it is", "": ""}
+    yield "key", client.key_source + forms[client.auth]
     parts = urllib.parse.urlsplit(client.base_url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    form = {"jwt": ", sent as a signed token", "key": ", sent as it is"}.get(client.auth, "")
-    roots = [args.ca_file, os.environ.get("REQUESTS_CA_BUNDLE"), os.environ.get("SSL_CERT_FILE")]
-    line("Python", f"{sys.version.split()[0]} on {sys.platform}")
-    line("OpenSSL", ssl.OPENSSL_VERSION if ssl else "none: https does not work")
-    line("base URL", client.base_url)
-    line("key", client.key_source + form)
-    proxy = choose_proxy(parts.scheme, parts.hostname or "", port, to_proxy(args.proxy))
-    line("proxy", repr(proxy) if proxy else "none")
-    line("CA", next(filter(None, roots), "the system's"))
+    proxy = choose_proxy(parts.scheme, parts.hostname or "", port, args.proxy)
+    yield "proxy", repr(proxy) if proxy else "none"
+    bundle = args.ca_file or os.environ.get("REQUESTS_CA_BUNDLE")
+    yield "CA", bundle or os.environ.get("SSL_CERT_FILE") or "the system's"
     started = time.monotonic()
     try:
         reply = client.request("GET", "/models", reply="response")
     except NotFoundError:
         screen.note("glm.py: the path of the URL is wrong, or this server has no /models\n")
         raise
-    line("answer", f"after {time.monotonic() - started:.2f} s")
+    yield "answer", f"after {time.monotonic() - started:.2f} s"
     if reply.headers.get("Date"):
         date = email.utils.parsedate_to_datetime(reply.headers["Date"]).timestamp()
-        line("clock", f"{time.time() - date:+.0f} s from the server's")
-    names = listed_models(reply.body)
-    if not any(client.base_url.startswith(url) for url in BASE_URLS.values()):
-        line("model", served_model(args, names))  # the official list does not have all
-    return 0
+        yield "clock", f"{time.time() - date:+.0f} s from the server's"
+    yield "model", check_model(args, client, reply.body)
 
 
-def listed_models(body: bytes) -> List[str]:
-    """The names in a reply to GET /models."""
+def check_model(args: Any, client: GLM, listing: bytes) -> str:
+    """The model that would answer, by a reply to GET /models; an error if it is not there."""
     try:
-        return [str(model["id"]) for model in json.loads(body.decode("utf-8"))["data"]]
+        names = [str(model["id"]) for model in json.loads(listing.decode("utf-8"))["data"]]
     except (ValueError, LookupError, TypeError):
-        pass
-    raise APIResponseValidationError("GET /models: no list of models; is the path right?")
-
-
-def served_model(args: Any, names: List[str]) -> str:
-    """The model that would answer; an error if the server does not have it."""
-    model = args.model or os.environ.get("GLM_MODEL") or (names[0] if len(names) == 1 else "")
-    if model not in names:
-        missing = f"there is no model {model!r}" if model else "name a model"
-        raise GLMValueError(f"{missing}; the server has: {', '.join(names) or 'none'}")
-    return str(model)
-
-
-def to_proxy(text: Optional[str]) -> Union[str, bool, None]:
-    """The value of --proxy as an argument."""
-    return False if text == "off" else text
+        raise GLMError("GET /models: no list of models; is the path right?") from None
+    only = names[0] if len(names) == 1 else None
+    model = args.model or os.environ.get("GLM_MODEL") or only
+    official = client.base_url in BASE_URLS.values()  # whose list does not have all
+    if model not in names and not official:
+        raise GLMValueError(f"-m or GLM_MODEL must name what the server has: {', '.join(names)}")
+    return str(model or "the default")
 
 
 def version() -> str:
@@ -3708,7 +3642,7 @@ def version() -> str:
     return f"glm.py {__version__}"  # in a zip
 
 
-def run(args: Any, screen: Screen) -> int:
+def run(args: Any, screen: Screen) -> None:
     """Do what the options ask for."""
     if args.env_file and not load_env(args.env_file):
         raise GLMValueError(f"--env-file: {args.env_file} is not there, or sets nothing")
@@ -3721,37 +3655,35 @@ def run(args: Any, screen: Screen) -> int:
     elif args.explain:
         screen.answer("\n".join(map(explain, args.words or [None])) + "\n")
     elif args.check:
-        return check_setup(args, screen)
+        for name, text in check_setup(args, screen):
+            screen.answer(f"{name:9} {text}\n")
     elif args.models:
         for model in make_client(args).models.list():
             screen.answer(f"{model.id}\n")
     else:
-        return converse(args, screen)
-    return 0
+        converse(args, screen)
 
 
-def converse(args: Any, screen: Screen) -> int:
+def converse(args: Any, screen: Screen) -> None:
     """One turn, or without a prompt on a terminal as many as are typed."""
     session = Session(args.session, args.system)
     if args.system and session.head != [{"role": "system", "content": args.system}]:
         screen.note("glm.py: -s is passed over: the session began with another prompt\n")
-    client = make_client(args, max_retries=0)  # with_patience repeats
+    client = make_client(args, max_retries=0)  # `send` repeats
     if not args.words and not args.wait and sys.stdin and sys.stdin.isatty():
-        return talk(client, args, session, screen)
-    question = to_question(args, read_prompt(args, screen))
-    take_turn(client, args, session, question, screen)
-    return 0
+        talk(client, args, session, screen)
+    else:
+        take_turn(client, args, session, read_prompt(args, screen), screen)
 
 
 def exit_code(error: BaseException) -> int:
     """The exit code of an error."""
     if isinstance(error, OSError):
         return 2 if error.filename else 1
-    code: int = getattr(error, "exit_code", 1)
     choices = getattr(getattr(error, "partial", None), "choices", None)
     if choices and choices[0].message.content and not isinstance(error, FinishReasonError):
         return 8  # text is out
-    return code
+    return int(getattr(error, "exit_code", 1))
 
 
 def report(error: Exception, as_json: bool, screen: Screen) -> int:
@@ -3774,15 +3706,13 @@ def main(argv: Optional[List[str]] = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     screen = Screen()
     try:
-        return run(parse_arguments(arguments), screen)
+        run(parse_arguments(arguments), screen)
+        return 0
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        silence(screen.out)
         return 141
     except Exception as error:
-        if isinstance(error, OSError):  # stdout may be full
-            silence(screen.out)
         return report(error, "--json" in arguments, screen)
 
 
