@@ -150,7 +150,7 @@ IDLE_LIMIT = 30.0  # seconds after which an idle connection is not trusted any m
 KEEP_ALIVE_AFTER = 60  # seconds of silence before TCP asks whether the peer is still there
 DRAIN_LIMIT = 0.2  # seconds for what may follow the [DONE] of a stream
 RETRY_AFTER_LIMIT = 60.0  # seconds; a server that asks for more gets no second request
-CHUNK_SIZE = 65536  # bytes in one read or write
+CHUNK_SIZE = 1 << 18  # bytes in one read or write
 LINE_LIMIT = 16 << 20  # characters in one line of a stream
 TEXT_LIMIT = 200  # characters of a server's text in an error message
 
@@ -952,7 +952,9 @@ class Connection(http.client.HTTPConnection):
 
     def limit_silence(self, call: Call) -> None:
         """Let the next operation take the call's read limit at most."""
-        self.opened.settimeout(call.time_left(call.timeout.read))
+        limit = call.time_left(call.timeout.read)
+        if limit != self.opened.gettimeout():  # setting it is a system call for each event
+            self.opened.settimeout(limit)
 
     def is_alive(self) -> bool:
         """Whether an idle connection is ours and young, and silent as it should be."""
