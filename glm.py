@@ -2892,27 +2892,43 @@ async def in_thread(
     sees their connections close.
     """
     import asyncio
-    import concurrent.futures
 
-    future: concurrent.futures.Future[Any] = concurrent.futures.Future()
-    if contextvars:
-        function = functools.partial(contextvars.copy_context().run, function)
+    loop = asyncio.get_event_loop()
+    future = loop.create_future()
+    context = contextvars.copy_context() if contextvars else None
+
+    def settle(result: Any, error: Optional[BaseException]) -> None:
+        if future.done():
+            discard(result)
+        elif error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
 
     def job() -> None:
-        if not future.set_running_or_notify_cancel():
-            return
+        result, error = None, None
         try:
             with cancel:
-                future.set_result(function(*args))
-        except BaseException as error:
-            future.set_exception(error)
+                result = context.run(function, *args) if context else function(*args)
+        except BaseException as exception:
+            error = exception
+        try:
+            loop.call_soon_threadsafe(settle, result, error)
+        except RuntimeError:  # the loop is closed
+            discard(result)
 
     workers.submit(job)
     try:
-        return await asyncio.wrap_future(future)
+        return await future
     except BaseException:
         cancel.cancel()
         raise
+
+
+def discard(result: Any) -> None:
+    """Close what nobody waits for any more."""
+    if isinstance(result, (Stream, Content)):
+        result.close()
 
 
 class AsyncStream:
