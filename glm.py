@@ -894,6 +894,7 @@ class Connection(http.client.HTTPConnection):
         port = parts.port or (443 if self.secure else 80)
         self.proxy = choose_proxy(parts.scheme, self.server_name, port, proxy)
         self.opened: Any = None  # the socket; http.client lets go of its own with the last reply
+        self.head = b""  # of the request that is sent just now
         self.idle_since = 0.0
         self.process = os.getpid()
         if self.proxy is None:
@@ -936,19 +937,23 @@ class Connection(http.client.HTTPConnection):
         body: Any = request.data
         if body is not None:
             headers["Content-Length"] = str(len(body))
-            body = self.in_chunks(body, request.call)
-        self.limit_silence(request.call)
+        self.head = b""
+        self.request(request.get_method(), target, headers=headers)
+        data = self.head + (body or b"")
         # A refusal may come before the whole request was sent; `is_alive` will not pass the rest.
         with contextlib.suppress(ConnectionError, SSLEOFError):
-            self.request(request.get_method(), target, body, headers)
+            for start in range(0, len(data), CHUNK_SIZE):  # each may take as long as a read
+                self.limit_silence(request.call)
+                self.opened.sendall(data[start : start + CHUNK_SIZE])
         self.limit_silence(request.call)
         return self.getresponse()
 
-    def in_chunks(self, body: bytes, call: Call) -> Iterator[bytes]:
-        """The body of a request in chunks, each of which may take as long as a read."""
-        for start in range(0, len(body), CHUNK_SIZE):
-            self.limit_silence(call)
-            yield body[start : start + CHUNK_SIZE]
+    def send(self, data: Any) -> None:
+        """What http.client calls to send; it keeps a head, which leaves together with its body."""
+        if self.opened is None:  # a CONNECT has no body
+            super().send(data)
+        else:
+            self.head += data
 
     def limit_silence(self, call: Call) -> None:
         """Let the next operation take the call's read limit at most."""
