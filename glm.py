@@ -57,6 +57,7 @@ from datetime import datetime, timedelta, timezone
 from typing import (
     TYPE_CHECKING,
     Any,
+    Awaitable,
     Callable,
     Dict,
     Generator,
@@ -74,7 +75,7 @@ from typing import (
 )
 
 if TYPE_CHECKING:
-    from typing import Awaitable, Literal
+    from typing import Literal
 
 try:
     import ssl
@@ -2008,10 +2009,7 @@ def form_name(name: str) -> str:
 # In which form:
 #   as a signed token, so that the secret stays here    a key id.secret to the base "bigmodel"
 #   as it is                                            any other
-# unless auth= or GLM_AUTH say "jwt" or "key".
-
-
-KEY_HEADERS = ("Authorization", "X-api-key")  # in which a caller may send a key of another kind
+# unless auth= or GLM_AUTH say "jwt" or "key". A key of another form cannot sign: it goes as it is.
 
 
 class APIClient:
@@ -2054,9 +2052,9 @@ class APIClient:
         method: str,
         path: str,
         body: Any,
-        reply: str,
         query: Any,
         files: Any,
+        reply: str,
         timeout: Any,
         extra_headers: Any,
     ) -> Any:
@@ -2067,7 +2065,7 @@ class APIClient:
         headers = {**self.headers, **content_type, **to_headers(extra_headers, "extra_headers")}
         call = Call(self.timeout if timeout is None else to_timeout(timeout), f"{method} {url}")
 
-        def send() -> Any:
+        def sign_and_send() -> Any:
             request = Request(url, data, method=method)
             request.call = call
             request.unredirected_hdrs = {**self.authorization(call), **headers}  # for no other host
@@ -2075,11 +2073,11 @@ class APIClient:
 
         def attempt() -> Any:
             try:
-                return send()
+                return sign_and_send()
             except APIAuthenticationError as error:
                 if not self.correct_clock(error, call):
                     raise
-            return send()
+            return sign_and_send()
 
         return retry(attempt, max_retries=self.max_retries, deadline=call.end, sleep=call.sleep)
 
@@ -2094,6 +2092,8 @@ class APIClient:
     def send(self, request: Request, read: Callable[[Reply], Any]) -> Any:
         """Send a request and read its reply; whatever is not a 2xx raises."""
         call = request.call
+        # What errors and logs must mask: the key, its secret half, and what the headers carry (a
+        # token, or the caller's own key).
         sent = [request.get_header(name, "").rpartition(" ")[2] for name in KEY_HEADERS]
         call.secrets += [self.key, self.key.rpartition(".")[2], *sent]
         started = time.monotonic()
@@ -2131,7 +2131,10 @@ class APIClient:
         return {"Authorization": "Bearer " + credential} if credential else {}
 
     def correct_clock(self, error: APIAuthenticationError, call: Call) -> bool:
-        """Take over the server's clock if a token was refused and was signed by one that is off."""
+        """Take over the server's clock from the refusal of a token.
+
+        True if the token was signed by a clock that is off, so that a new one may pass.
+        """
         row = ERROR_CODES.get(error.code or "")
         if self.auth != "jwt" or error.date is None or row is None or row.retry != "sign":
             return False
@@ -2145,12 +2148,15 @@ class APIClient:
         others = ", ".join(url for url in BASE_URLS.values() if url != self.base_url)
         hints = {
             PROXY_LOGIN: status == 407,
-            self.key_source: refused and not self.key,
+            self.key_source: refused and not self.key,  # why there is none
             'auth="key" sends the key itself': refused and self.auth == "jwt",
             f"the key may belong to another base_url: {others}": misdirected and self.official,
             "is the base_url right? Most end in /v1": status == 404 and not self.official,
         }
         return [hint for hint, applies in hints.items() if applies]
+
+
+KEY_HEADERS = ("Authorization", "X-api-key")  # in which a caller may send a key of another kind
 
 
 def encode_body(body: Any, files: Any) -> Tuple[Optional[bytes], Dict[str, str]]:
@@ -2183,7 +2189,7 @@ def to_base_url(url: str) -> str:
     with contextlib.suppress(ValueError):  # of the port
         parts = urllib.parse.urlsplit(url)
         good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        plain = re.fullmatch('[!"$->@-~]+', url)  # printable ASCII, but not # and ?
+        plain = re.fullmatch("[!-~]+", url) and not re.search("[#?]", url)
         if good and plain and "@" not in parts.netloc:
             return url
     raise GLMValueError(
@@ -2214,8 +2220,12 @@ def find_key(
     )
     for name, base_url_variable in KEY_VARIABLES.items():
         key = to_key(environment[name], name)
-        own = origin(environment.get(base_url_variable or "", ""))
-        if key and (base_url_variable is None or is_official(base_url) or own == origin(base_url)):
+        may_go = (
+            base_url_variable is None
+            or is_official(base_url)
+            or origin(environment[base_url_variable]) == origin(base_url)
+        )
+        if key and may_go:
             return key, name
         if key:
             reason = f"no key was sent: {name} is for its vendor's hosts; set GLM_API_KEY for this"
@@ -2282,7 +2292,7 @@ def reader(reply: str, body: Any) -> Callable[[Reply], Any]:
     """What reads a reply of this kind."""
     if reply not in READERS:
         raise GLMValueError(f"reply: one of {', '.join(READERS)}")
-    if reply == "stream" and isinstance(body, dict) and (body.get("n") or 1) > 1:
+    if reply == "stream" and isinstance(body, dict) and body.get("n") not in (None, 1):
         return functools.partial(Stream, several=True)
     return READERS[reply]
 
@@ -2323,11 +2333,10 @@ def route(method: str, path: str, *, form: str = "", reply: str = "json") -> Cal
         if method in ("GET", "DELETE"):
             query.update(fields)
             fields = {}
-        target = path.format(**values)
+        body = fields or None  # a POST without fields has no body
         kind = "stream" if fields.get("stream") else reply
-        return self._api.request(
-            method, target, fields or None, kind, query, files, timeout, extra_headers
-        )
+        target = path.format(**values)
+        return self._api.request(method, target, body, query, files, kind, timeout, extra_headers)
 
     call.__doc__ = f"{method} {path}; the fields by name. stream=True returns a Stream."
     return call
@@ -2344,11 +2353,14 @@ def path_value(fields: Dict[str, Any], parameter: str) -> str:
 
 
 def pages(path: str) -> Callable[..., Any]:
-    """A method of a Resource that lists: it returns a Page."""
+    """A method of a Resource that lists: it returns a Page.
+
+    For replies with `data` and `has_more`; any other list is a `route`.
+    """
     get = route("GET", path)
 
-    def call(self: Resource, **fields: Any) -> Any:
-        body = get(self, **fields)
+    def call(self: Resource, *ids: Any, **fields: Any) -> Any:
+        body = get(self, *ids, **fields)
         if not isinstance(body, dict):
             return body
         return Page(body).with_next(lambda last: call(self, **{**fields, "after": last}))
@@ -2405,6 +2417,7 @@ class Completions(Resource):
         return self._post(model=model, messages=messages, thinking=thinking, **params)
 
     def _default_model(self, messages: Iterable[Any], params: Mapping[str, Any]) -> str:
+        """A free model of the vendor, or the only one of another server, asked for once."""
         if self._api.official:
             return IMAGE_MODEL if any(map(has_image, messages)) else TEXT_MODEL
         if self._only_model is None:
@@ -2609,6 +2622,7 @@ class GLM:
         )
 
     def _set_up(self, **options: Any) -> None:
+        """Make the parts. A new option goes into __init__, its call of this, and APIClient."""
         self._options = options
         self._api = api = APIClient(**options)
         self.base_url = api.base_url
@@ -2638,6 +2652,7 @@ class GLM:
         clone = object.__new__(type(self))
         vars(clone).update(vars(self))  # a subclass may have attributes of its own
         clone._set_up(**{**self._options, **changes})
+        # What connections and clock depend on:
         if not changes.keys() & {"base_url", "proxy", "ca_file", "opener"}:
             clone._api.pool = self._api.pool
             clone._api.opener = self._api.opener
@@ -2712,7 +2727,7 @@ class GLM:
         goes as a form. reply: "json" gives Records, "bytes" bytes, "content" a Content, "stream" a
         Stream, "response" an object with status, headers and body (of a 2xx; others raise).
         """
-        return self._api.request(method, path, body, reply, query, files, timeout, extra_headers)
+        return self._api.request(method, path, body, query, files, reply, timeout, extra_headers)
 
     def wait(self, task: Any, *, interval: float = 5, timeout: Optional[float] = None) -> Any:
         """Follow an asynchronous task, or its id, to its end, and return its result.
@@ -2720,15 +2735,16 @@ class GLM:
         It asks every `interval` seconds, for `timeout` seconds at most. Raises APIResponseError if
         the task does not succeed.
         """
-        name = task if isinstance(task, str) else as_dict(task, "task").get("id") or ""
-        call = Call(self._api.timeout._replace(total=timeout), f"waiting for task {name}")
+        task_id = task if isinstance(task, str) else as_dict(task, "task").get("id") or ""
+        # A Call, so that a Cancel reaches the pauses, too.
+        call = Call(self.timeout._replace(total=timeout), f"waiting for task {task_id}")
+        retrieve = self.chat.asyncCompletions.retrieve_completion_result  # any kind of task
         while True:
-            limits = call.timeout._replace(total=call.time_left(None))
-            task = self.chat.asyncCompletions.retrieve_completion_result(name, timeout=limits)
-            if task.task_status == "SUCCESS":
-                return task
-            if task.task_status not in ("PROCESSING", "SUBMITTED", "QUEUED"):
-                raise APIResponseError(f"task {name} ended as {task.task_status}", body=task)
+            result = retrieve(task_id, timeout=call.timeout._replace(total=call.time_left(None)))
+            if result.task_status == "SUCCESS":
+                return result
+            if result.task_status not in ("PROCESSING", "SUBMITTED", "QUEUED"):
+                raise APIResponseError(f"task {task_id} ended as {result.task_status}", body=result)
             call.sleep(call.time_left(interval))
 
 
@@ -3043,29 +3059,29 @@ class AsyncGLM(Awaited):
     for at once; more queue. A silent stream counts: it has a thread while it is waited for.
     """
 
-    if TYPE_CHECKING:
-        chat: Any
-        images: Any
-        videos: Any
-        embeddings: Any
-        assistant: Any
-        files: Any
-        batches: Any
-        web_search: Any
-        web_reader: Any
-        moderations: Any
-        rerank: Any
-        audio: Any
-        models: Any
-        layout_parsing: Any
-        agents: Any
-        tokenizer: Any
-        base_url: str
-        ask: Callable[..., "Awaitable[str]"]
-        stream: Callable[..., AsyncStream]
-        request: Callable[..., "Awaitable[Any]"]
-        wait: Callable[..., "Awaitable[Any]"]
-        close: Callable[[], "Awaitable[None]"]
+    # For checkers; the attributes are those of the GLM.
+    chat: Any
+    images: Any
+    videos: Any
+    embeddings: Any
+    assistant: Any
+    files: Any
+    batches: Any
+    web_search: Any
+    web_reader: Any
+    moderations: Any
+    rerank: Any
+    audio: Any
+    models: Any
+    layout_parsing: Any
+    agents: Any
+    tokenizer: Any
+    base_url: str
+    ask: Callable[..., Awaitable[str]]
+    stream: Callable[..., AsyncStream]
+    request: Callable[..., Awaitable[Any]]
+    wait: Callable[..., Awaitable[Any]]
+    close: Callable[[], Awaitable[None]]
 
     def __init__(self, *args: Any, max_concurrency: int = 1000, **options: Any) -> None:
         super().__init__(GLM(*args, **options), Workers(max_concurrency))
