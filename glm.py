@@ -17,8 +17,8 @@ ZHIPU_API_KEY.
 
 The sections, each of which uses only what stands above it: Constants, Errors, Tokens, Events,
 Timeouts and retry, Transport, Records, Replies, Messages, Requests, Endpoints, Client,
-Conversation, Async, Command line. The last two can be cut off, each by itself. `__all__` lists what
-is public; the rest may change with any release.
+Conversation, Async, Command line. Either of the last two can be deleted without the other.
+`__all__` lists what is public; the rest may change with any release.
 """
 
 import base64
@@ -86,7 +86,7 @@ except ImportError:  # a Python built without OpenSSL still reaches plain http h
     class NoTLSError(OSError):
         """Stands for the errors of TLS, and is never raised."""
 
-    # These cannot be raised without the module.
+    # Without ssl nothing raises these.
     CertificateError = SSLEOFError = SSLError = SSLWantReadError = NoTLSError  # type: ignore
 
 try:
@@ -131,7 +131,7 @@ BASE_URLS = {
     "zai-coding": "https://api.z.ai/api/coding/paas/v4",
 }
 BASE_URL_VARIABLES = ("GLM_BASE_URL", "ZAI_BASE_URL", "ZHIPUAI_BASE_URL")
-# Maps a key's variable to that of the host which may receive it besides the vendor's (None: any).
+# Each key's variable, and the variable of the one other host it may be sent to (None: any host).
 KEY_VARIABLES = {
     "GLM_API_KEY": None,
     "ZAI_API_KEY": "ZAI_BASE_URL",
@@ -146,7 +146,7 @@ IMAGE_MODEL = "glm-4.6v-flash"
 NOT_GIVEN = omit = None  # openai's names for an argument that is left out
 
 TOKEN_LIFETIME = 210  # seconds
-CLOCK_TOLERANCE = 30  # seconds that a clock may be off before tokens are signed by the server's
+CLOCK_TOLERANCE = 30  # seconds; beyond this difference, tokens use the server's clock
 IDLE_LIMIT = 30.0  # seconds after which an idle connection is not trusted any more
 KEEP_ALIVE_AFTER = 60  # seconds of silence before TCP asks whether the peer is still there
 DRAIN_LIMIT = 0.2  # seconds for what may follow the [DONE] of a stream
@@ -648,7 +648,7 @@ class Call:
     Everything that waits takes its limit from here; a call that is over gets none. The thread that
     makes the call is the only one that connects, sends, reads and closes. Another thread may only
     `cancel`: under the lock, it marks the call and shuts the socket of the connection held just
-    now; that wakes the thread, which sees the mark, throws away what it has read since, and closes.
+    now; that wakes the thread, which sees the mark, discards what it read after it, and closes.
     `hold`, `release` and `drop` take the same lock, so a late cancel never reaches a connection of
     another call.
     """
@@ -665,7 +665,7 @@ class Call:
         self._connection: Optional[Connection] = None
         self._pool: collections.deque[Connection] = collections.deque()
         # A signal handler may cancel the call of its own thread: so the lock can be entered again,
-        # and sleeping is to wait for a lock that only `cancel` releases, as an Event could hang.
+        # and `sleep` waits for a lock that only `cancel` releases; an Event could deadlock.
         self._lock = threading.RLock()
         self._asleep = threading.Lock()
         self._asleep.acquire()
@@ -728,9 +728,9 @@ class Call:
     def cancel(self) -> None:
         """End the call, from any thread; nothing happens to one that is over."""
         with self._lock:
-            if not self.cancelled:
-                self._asleep.release()
             self.cancelled = True
+            with contextlib.suppress(RuntimeError):  # released before
+                self._asleep.release()
             if self._connection is not None:
                 self._connection.shut()
 
@@ -759,7 +759,7 @@ class Proxy(NamedTuple):
     host: str
     port: int
     configured_by: str  # the argument or the variable
-    headers: Dict[str, str]  # that it wants to see
+    headers: Dict[str, str]  # sent to the proxy
     secrets: List[str]
 
     def __repr__(self) -> str:
@@ -854,13 +854,13 @@ def tls_context(ca_file: Optional[str]) -> "ssl.SSLContext":
 
 def was_dropped(error: BaseException) -> bool:
     """Whether a connection just ended or was reset."""
-    # OpenSSL 3 tells its end to Python up to 3.9, and to Debian's 3.11.2, as an error of no class.
+    # With OpenSSL 3, a cut connection is a plain SSLError up to Python 3.9 and in Debian's 3.11.2.
     dropped = (ConnectionError, http.client.IncompleteRead, SSLEOFError)
     return isinstance(error, dropped) or "unexpected eof" in str(error)
 
 
 class ReplyHead(http.client.HTTPResponse):
-    """A reply whose head is whole, or an error that tells if any of it had come."""
+    """A reply with a whole head; else an error that tells whether any byte had come."""
 
     def begin(self) -> None:
         """Read the head; a connection that is dropped after its first byte is an IncompleteRead."""
@@ -871,10 +871,12 @@ class ReplyHead(http.client.HTTPResponse):
             if empty or not was_dropped(error):
                 raise
             raise http.client.IncompleteRead(b"") from error
-        # http.client may not have read all of the head, or have taken an interim one for it.
+        # http.client may not have read all of the head, or have mistaken an interim one for it. (Of
+        # multipart and message types, its parser misses the body in every head.)
+        missed = self.headers.defects or self.headers.get_payload()
+        lost = missed and self.headers.get_content_maintype() not in ("multipart", "message")
         coding = self.headers.get("Transfer-Encoding", "chunked").lower()
-        lost = self.headers.defects or self.headers.get_payload() or coding != "chunked"
-        if self.status < 200 or lost:
+        if self.status < 200 or lost or coding != "chunked":
             raise http.client.HTTPException("the head of the reply is damaged")
 
 
@@ -963,7 +965,7 @@ class Connection(http.client.HTTPConnection):
             self.opened.settimeout(limit)
 
     def is_alive(self) -> bool:
-        """Whether an idle connection is ours and young, and silent as it should be."""
+        """Whether this process opened it, and it is idle not too long and has nothing to read."""
         if self.process != os.getpid():  # a forked process leaves the socket to its parent
             return False
         try:
@@ -1014,7 +1016,7 @@ class KeepAliveHandler(urllib.request.BaseHandler):
                 return self.send(request, connection)
             except NETWORK_ERRORS as error:
                 if not was_dropped(error) or isinstance(error, http.client.IncompleteRead):
-                    raise  # else it died while it was idle, and is replaced; that is not a retry
+                    raise  # else it died idle: a new one replaces it, and this is no retry
         return self.send(request, Connection(request, self.proxy))
 
     https_open = http_open
@@ -1061,7 +1063,7 @@ class KeepAliveHandler(urllib.request.BaseHandler):
 def network_error(
     error: Exception, call: Call, dropped: Type[APIConnectionError] = APIConnectionError
 ) -> GLMError:
-    """What the network did, as an error that says in which phase, to whom and through what.
+    """The GLMError for a failure of the network, naming phase, server and proxy.
 
     dropped: the class for a connection that broke.
     """
@@ -1069,7 +1071,7 @@ def network_error(
         return APICancelledError(f"the call was ended from outside {call.where}")
     if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
         error = error.reason  # other openers wrap what happened
-    if isinstance(error, socket.timeout):
+    if isinstance(error, socket.timeout) and not error.errno:  # not the kernel's ETIMEDOUT
         limit = "total" if time.monotonic() >= call.end - 0.001 else call.phase
         return APITimeoutError(f"{limit} timeout {call.where}", retryable=limit == "connect")
     meaning, retryable = diagnose(error)
@@ -1386,7 +1388,7 @@ class Reply:
         return b"".join(self.iter_bytes())
 
     def read_json_text(self) -> Tuple[str, Optional[APIResponseError]]:
-        """The text of a JSON body as far as it came, and what kept the rest away.
+        """The text of a JSON body as far as it came, and the error that cut it off, if any.
 
         JSON is UTF-8; only where that fails the charset of Content-Type is tried.
         """
@@ -1410,7 +1412,7 @@ class Reply:
         """Text by the charset of Content-Type, else UTF-8."""
         try:
             return data.decode(self.headers.get_content_charset("utf-8"), "replace")
-        except (LookupError, UnicodeError):
+        except (LookupError, ValueError):
             return data.decode("utf-8", "replace")
 
     def json(self) -> Any:
@@ -1604,8 +1606,9 @@ def parse_retry_after(headers: email.message.Message) -> Optional[float]:
 
 
 def parse_retry_at(message: str) -> Optional[datetime]:
-    """The time in a quota's message. It has no zone and is UTC+8; an unlikely one is ignored.
+    """The time in a quota's message. It has no zone and is UTC+8.
 
+    One in the past or over 32 days ahead is ignored:
     https://github.com/can1357/oh-my-pi/issues/11014
     """
     stamp = re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", message)
@@ -1650,8 +1653,8 @@ def raise_if_broken_off(completion: Completion) -> None:
 class Answer:
     """The completion that the chunks of a stream make, as far as they came."""
 
-    def __init__(self, several: bool) -> None:
-        self.several = several  # more than one choice was asked for
+    def __init__(self, number: int) -> None:
+        self.number = number  # of the choices that were asked for
         self.done = False  # [DONE] came
         self._head = Record()
         self._choices: Dict[int, Any] = {}
@@ -1662,7 +1665,7 @@ class Answer:
     def proved(self) -> bool:
         """Whether the end came: [DONE], or a finish_reason of every choice."""
         ends = [choice.finish_reason for choice in self._choices.values()]
-        return self.done or (bool(ends) and all(ends))
+        return self.done or (len(ends) >= self.number and all(ends))
 
     @property
     def completion(self) -> Completion:
@@ -1680,7 +1683,7 @@ class Answer:
         for part in choices_of(chunk):
             # Some servers count the chunks in `index`, or begin with 1:
             # https://github.com/huggingface/text-generation-inference/issues/1648
-            index = part["index"] = (part.get("index") or 0) if self.several else 0
+            index = part["index"] = (part.get("index") or 0) if self.number > 1 else 0
             if index not in self._choices:
                 message = Record(role="assistant", content="")
                 self._choices[index] = Record(index=index, finish_reason=None, message=message)
@@ -1729,13 +1732,15 @@ class Answer:
 def read_chunks(reply: Reply, answer: Answer) -> "Generator[Chunk, None, None]":
     """Yield the chunks of a streamed reply and add them to the answer.
 
-    Raise where it ends before its end is proved; after that no failure raises.
+    Raise if it ends before the answer is proved whole; later failures are ignored.
     """
     received = reply.iter_bytes(StreamInterruptedError)
     try:
         for event, data in iter_sse(iter_lines(received)):
             if event == "ping" or not data:
                 continue
+            if event == "error":
+                raise reply.refusal(data)
             if data.startswith("[DONE]"):
                 answer.done = True
                 break
@@ -1765,11 +1770,11 @@ class Stream:
     StreamInterruptedError. Every failure has the answer so far in `partial`.
     """
 
-    def __init__(self, reply: Reply, several: bool = False) -> None:
+    def __init__(self, reply: Reply, number: int = 1) -> None:
         self._call = reply.call
-        self._answer = Answer(several)
+        self._answer = Answer(number)
         self._chunks = read_chunks(reply, self._answer)
-        self._end: Optional[Exception] = None  # what iterating raises after a close or a failure
+        self._end: Optional[Exception] = None  # that every later next() raises
         self._first: Optional[Chunk] = next(self._chunks, None)
         try:
             raise_if_broken_off(self.completion)  # a retry is possible now, and never again
@@ -1787,16 +1792,17 @@ class Stream:
 
     def __next__(self) -> Chunk:
         if self._end is not None:
-            raise self._end
+            raise copy.copy(self._end)
         chunk, self._first = self._first, None
         if chunk is not None:
             return chunk
         try:
             return next(self._chunks)
-        except (GLMError, ValueError) as error:  # ValueError: another thread is closing it
+        except (GLMError, ValueError) as error:  # ValueError: another thread is in it
             if self._end is not None:
-                raise self._end from None
-            self._end = copy.copy(error)  # without its frames, which hold this stream
+                raise copy.copy(self._end) from None
+            if isinstance(error, GLMError):
+                self._end = copy.copy(error)  # without its frames, which hold this stream
             raise
 
     def __enter__(self) -> "Stream":
@@ -1898,8 +1904,8 @@ def file_content(source: Any) -> bytes:
 
 def user_message(text: str, images: Iterable[Any] = ()) -> Dict[str, Any]:
     """A message of the user; an image is what image_part takes, or a part that it made."""
-    if not isinstance(text, str):
-        raise GLMValueError("a prompt must be text")
+    if not isinstance(text, str) or isinstance(images, (str, bytes)):
+        raise GLMValueError("a prompt must be text, and images a list")
     parts: List[Any] = [part if isinstance(part, dict) else image_part(part) for part in images]
     if not parts:
         return {"role": "user", "content": text}
@@ -1914,7 +1920,7 @@ def system_messages(system: Optional[str]) -> List[Dict[str, Any]]:
 
 
 def text_of(completion: Completion) -> str:
-    """The text of an answer; FinishReasonError where it is not whole or there is none.
+    """The text of an answer; FinishReasonError where there is none, or something stopped it.
 
     Text that max_tokens has cut (finish_reason "length") is returned.
     """
@@ -1986,7 +1992,7 @@ def file_part(name: str, source: Any) -> Tuple[str, bytes]:
     if not content:
         raise GLMValueError(f"{name}: the file is empty")
     guessed = mimetypes.guess_type(str(filename))[0] or "application/octet-stream"
-    content_type = types[0] if types else guessed
+    content_type = (types and types[0]) or guessed
     if re.search("[\r\n]", content_type):
         raise GLMValueError(f"{name}: the type of a file is one line of text")
     names = f'name="{form_name(name)}"; filename="{form_name(str(filename))}"'
@@ -2047,6 +2053,11 @@ class APIClient:
             self.opener = urllib.request.OpenerDirector()
             self.opener.add_handler(self.pool)
 
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "a client holds a key and connections and cannot be pickled: make it in the worker"
+        )
+
     def request(
         self,
         method: str,
@@ -2094,7 +2105,7 @@ class APIClient:
         call = request.call
         # What errors and logs must mask: the key, its secret half, and what the headers carry (a
         # token, or the caller's own key).
-        sent = [request.get_header(name, "").rpartition(" ")[2] for name in KEY_HEADERS]
+        sent = [word for name in KEY_HEADERS for word in request.get_header(name, "").split()[-1:]]
         call.secrets += [self.key, self.key.rpartition(".")[2], *sent]
         started = time.monotonic()
         status = None
@@ -2170,16 +2181,15 @@ def encode_body(body: Any, files: Any) -> Tuple[Optional[bytes], Dict[str, str]]
 
 
 def log_attempt(call: Call, status: Optional[int], outcome: Any, started: float) -> None:
-    """Write the one debug record of an attempt."""
-    logging.getLogger("glm").debug(
-        "%s: status %s, code %s, request %s, tokens %s, %.3f s",
-        call.target,
-        status,
-        getattr(outcome, "code", None),
-        getattr(outcome, "request_id", None),
-        getattr(outcome, "usage", None),
-        time.monotonic() - started,
-    )
+    """Write the one debug record of an attempt, the server's words without secrets and escaped."""
+    logger = logging.getLogger("glm")
+    if not logger.isEnabledFor(logging.DEBUG):
+        return
+    names = ("code", "request_id", "usage")
+    facts = [call.mask(repr(getattr(outcome, name, None))) for name in names]
+    seconds = time.monotonic() - started
+    message = "%s: status %s, code %s, request %s, tokens %s, %.3f s"
+    logger.debug(message, call.target, status, *facts, seconds)
 
 
 def to_base_url(url: str) -> str:
@@ -2193,7 +2203,7 @@ def to_base_url(url: str) -> str:
         if good and plain and "@" not in parts.netloc:
             return url
     raise GLMValueError(
-        "base_url: http(s)://host:port/path without user, password, ? and #, or one of "
+        "base_url or GLM_BASE_URL: http(s)://host:port/path, no user, password, ? and #, or one of "
         + ", ".join(BASE_URLS)
     )
 
@@ -2260,6 +2270,8 @@ def to_headers(headers: Any, source: str) -> Dict[str, str]:
         texts = isinstance(name, str) and isinstance(value, str)
         if not texts or not re.fullmatch("[!-9;-~]+:[\t -~]*", f"{name}:{value}"):
             raise GLMValueError(f"{source}: each name and value must be one line of ASCII text")
+        if name.lower() in ("content-length", "transfer-encoding"):
+            raise GLMValueError(f"{source}: {name} follows from the body")
         checked[name.capitalize()] = value
     return checked
 
@@ -2292,8 +2304,9 @@ def reader(reply: str, body: Any) -> Callable[[Reply], Any]:
     """What reads a reply of this kind."""
     if reply not in READERS:
         raise GLMValueError(f"reply: one of {', '.join(READERS)}")
-    if reply == "stream" and isinstance(body, dict) and body.get("n") not in (None, 1):
-        return functools.partial(Stream, several=True)
+    number = body.get("n") if isinstance(body, dict) else None
+    if reply == "stream" and isinstance(number, int):
+        return functools.partial(Stream, number=number)
     return READERS[reply]
 
 
@@ -2399,7 +2412,7 @@ class Completions(Resource):
     ) -> Any:
         """Ask for an answer: a Completion, or with stream=True a Stream of Chunks.
 
-        model: else GLM_MODEL, else a free one, on other hosts the only one they have.
+        model: else GLM_MODEL; else a free one of the vendor's, or another server's only model.
         thinking=True or False is spelled as the host wants it, a dict goes through. timeout,
         extra_headers, extra_query and extra_body (which is merged into the request) are for this
         call alone; every other parameter goes to the server as it is, and None is left out.
@@ -2665,9 +2678,7 @@ class GLM:
         return self.with_options()
 
     def __reduce__(self) -> Any:
-        raise TypeError(
-            "a client holds a key and connections and cannot be pickled: make it in the worker"
-        )
+        return self._api.__reduce__()  # which says why not
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={self.base_url!r})"
@@ -2691,9 +2702,10 @@ class GLM:
         model: Optional[str] = None,
         **params: Any,
     ) -> str:
-        """The text of the answer; FinishReasonError if it is not whole or has no text."""
+        """The text of the answer, as text_of returns it or raises."""
         messages = [*system_messages(system), user_message(prompt, images)]
-        return text_of(self.chat.completions.create(messages=messages, model=model, **params))
+        create = self.chat.completions.create
+        return text_of(create(messages=messages, model=model, stream=None, **params))
 
     def stream(
         self,
@@ -2858,7 +2870,7 @@ class Workers:
     """Threads for blocking calls, started as they are needed; the process's exit waits for none."""
 
     def __init__(self, limit: int) -> None:
-        self.limit = limit
+        self.limit = max(1, limit)
         self.begin()
 
     def begin(self) -> None:
@@ -3129,8 +3141,8 @@ on a terminal, it is a conversation. The key is read from GLM_API_KEY,
 ZAI_API_KEY, ZHIPUAI_API_KEY or ZHIPU_API_KEY, the URL from GLM_BASE_URL."""
 EXIT_CODES = """\
 exit codes: 0 fine, 1 other, 2 usage or unreadable file, 3 key, 4 quota or
-balance, 5 content filter, 6 rate limit, 7 network or server, 8 answer cut
-short, empty or past the context, 130 interrupted, 141 closed pipe"""
+balance, 5 content filter, 6 rate limit, 7 network or server, 8 answer broken
+off, empty or past the context, 130 interrupted, 141 closed pipe"""
 TALK_HELP = """\
 Ctrl-C stops an answer, Ctrl-D or /exit ends the conversation.
 /clear forgets what was said, /help lists this.
@@ -3158,9 +3170,8 @@ OPTION_NAMES = (  # how the library's messages name an argument, and the option 
 
 def timeout(text: str) -> Any:
     """The value of --timeout. argparse says "invalid timeout value" where it raises."""
-    name, _, seconds = text.rpartition("=")
-    if name == "total":
-        return Timeout(total=float(seconds))
+    if text.startswith("total="):
+        return Timeout(total=float(text.replace("total=", "")))
     return float(text)
 
 
@@ -3200,7 +3211,7 @@ OPTIONS: Tuple[Tuple[str, str, str, Dict[str, Any]], ...] = (
     ("--proxy", "URL|off", "in place of the environment's", {"type": to_proxy}),
     ("--session", "FILE", "keep the conversation, and go on with it", {}),
     ("--models", "", "list the models of the server", {}),
-    ("--check", "", "say what stands before an answer", {}),
+    ("--check", "", "check all that could prevent an answer", {}),
     ("--explain", "", "say what the error code given means", {}),
     ("--version", "", "version, and SHA-256 of this file", {}),
     ("-h --help", "", "this", {}),
@@ -3244,7 +3255,7 @@ def parse_arguments(argv: List[str]) -> Any:
             if name not in values:  # the rest of it may be a key
                 parser.error(f"there is no option {name}")
             if argument == name and values[name]:  # glued on, a value may begin with a dash
-                argument += "=" + next(arguments, "")
+                argument = "=".join([name, *itertools.islice(arguments, 1)])
             options.append(argument)
         elif argument == "-":
             wait = True
@@ -3507,7 +3518,7 @@ def read_prompt(args: Any, screen: Screen) -> str:
     if sys.stdin and "-" not in args.image and (args.wait or not sys.stdin.isatty()):
         piped = read_stdin(3.0 if words and not args.wait else None)
         if piped is None:
-            screen.note("glm.py: nothing came on stdin; it is passed over ('-' waits for it)\n")
+            screen.note("glm.py: nothing came on stdin; it is ignored ('-' waits for it)\n")
     parts = [words, decode(piped or b"").rstrip("\r\n")]
     prompt = "\n\n".join(part for part in parts if part.strip())
     if not prompt or "\0" in prompt:
@@ -3589,7 +3600,7 @@ def talk(client: GLM, args: Any, session: Session, screen: Screen) -> None:
             text = read_turn(screen)
             if text in ("/exit", "/quit", "/bye", "exit", "quit"):
                 return
-            if re.fullmatch(r"/\w+", text):
+            if re.match(r"/\w*(\s|$)", text):
                 command(text, session, screen)
             elif text:
                 take_turn(client, args, session, text, screen)
@@ -3626,7 +3637,7 @@ def read_turn(screen: Screen) -> str:
 
 
 def read_line(prompt: str, screen: Screen) -> str:
-    """A line from the terminal. Its prompt must not go where the answers go, if that is a file."""
+    """A line from the terminal. If stdout is a file, the prompt goes to stderr."""
     if not (screen.out and screen.out.isatty()):
         screen.hint(prompt)
         prompt = ""
@@ -3654,7 +3665,7 @@ def check_setup(args: Any, screen: Screen) -> Iterator[Tuple[str, str]]:
         screen.note("glm.py: the path of the URL is wrong, or this server has no /models\n")
         raise
     yield "answer", f"after {time.monotonic() - started:.2f} s"
-    if reply.headers.get("Date"):
+    with contextlib.suppress(TypeError, ValueError):  # no date, or none that can be read
         date = email.utils.parsedate_to_datetime(reply.headers["Date"]).timestamp()
         yield "clock", f"{time.time() - date:+.0f} s from the server's"
     yield "model", check_model(args, client, reply.body)
@@ -3707,7 +3718,7 @@ def converse(args: Any, screen: Screen) -> None:
     """One turn, or without a prompt on a terminal as many as are typed."""
     session = Session(args.session, args.system)
     if args.system and session.head != [{"role": "system", "content": args.system}]:
-        screen.note("glm.py: -s is passed over: the session began with another prompt\n")
+        screen.note("glm.py: -s is passed over: the session goes on as it began\n")
     client = make_client(args, max_retries=0)  # `send` repeats
     if not args.words and not args.wait and sys.stdin and sys.stdin.isatty():
         talk(client, args, session, screen)

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import select
+import signal
 import socket
 import ssl
 import struct
@@ -481,6 +482,8 @@ def serve():
     print("export GLM_BASE_URL=" + service.url)
     print("export GLM_API_KEY=" + KEY)
     print("# A stand-in, no model. It ends with: kill {}".format(os.getpid()), flush=True)
+    if not os.isatty(1):  # Ctrl-C is for the shell that has it in the background
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)  # so that eval "$(python3 test_glm.py --serve &)" has all there is
     with contextlib.suppress(KeyboardInterrupt):
@@ -512,7 +515,6 @@ import pickle
 import random
 import shlex
 import shutil
-import signal
 import stat
 import subprocess
 import traceback
@@ -1858,6 +1860,7 @@ def test_after_done_the_connection_is_kept_or_left_within_its_time(service, clie
 IN_STREAM = [  # an error as the first event, or later
     ('data: {"error":{"code":"1302","message":"busy"}}\n\n', glm.APIReachLimitError),
     ('event: error\ndata: {"code":1301,"message":"no"}\n\n', glm.APIRequestFailedError),
+    ('event: error\ndata: {"message":"engine died"}\n\n', glm.APIStatusError),
     ('{"error":{"code":"1234","message":"broken"}}\n\n', glm.APIInternalError),
     ('{"error":{"code":"1234","message":"broken"}}', glm.APIInternalError),
     ('data: {"choices": [], "error":{"code":"1113","message":"no"}}\n\n', glm.APIReachLimitError),
@@ -2195,6 +2198,12 @@ def test_a_stream_of_agents_has_objects_as_content(service, client):
     assert [event.choices[0].delta.content for event in answer] == contents
 
 
+@pytest.mark.parametrize("kind", ["message/rfc822", "multipart/mixed; boundary=x"])
+def test_a_mail_is_no_damaged_head(service, client, kind):
+    service.replies.append(reply(b"From: me\r\n\r\nHi", content_type=kind))
+    assert client.files.content("f").read() == b"From: me\r\n\r\nHi"
+
+
 def test_content_can_be_used_again(service, client, tmp_path):
     path = tmp_path / "a.wav"
     content = client.audio.speech(model="m", input="x")
@@ -2367,6 +2376,9 @@ def test_of_several_answers_the_text_is_the_first_ones(service, client):
         row["choices"][0]["index"] = number % 2
     service.replies.append(stream(events(*rows)))
     assert "".join(client.stream("x", model="m", n=2)) == "A1A2"
+    service.replies.append(stream(events(rows[0], rows[2])))  # cut before the second one began
+    with pytest.raises(glm.StreamInterruptedError):
+        "".join(client.stream("x", model="m", n=2))
 
 
 # -- Requests ----------------------------------------------------------------------------------
@@ -2444,6 +2456,7 @@ BAD_FIELDS = [
     dict(extra_headers={"X\n": "a"}),
     dict(extra_headers={"X": "中"}),
     dict(extra_headers={"X": 3}),
+    dict(extra_headers={"content-length": "3"}),
 ]
 
 
@@ -2704,6 +2717,13 @@ def test_files_go_as_a_form(service, client, tmp_path):
     assert not service.requests
 
 
+def test_a_log_shows_no_secret_and_no_escape_of_a_good_reply(service, caplog):
+    caplog.set_level("DEBUG", "glm")
+    service.replies.append(reply(dict(chunk("x"), request_id="\x1b]0;\u202e" + ECHO)))
+    glm.GLM(CANARY, service.url).request("POST", "/x")
+    assert "you sent" in caplog.text and not re.search("[\x1b\u202e]|" + SECRET, caplog.text)
+
+
 def test_a_log_record_for_each_attempt(service, caplog):
     caplog.set_level("DEBUG", "glm")
     service.replies.append(failure(1302, 429, retry_after=0, x_request_id="r5"))
@@ -2750,6 +2770,8 @@ FAILURES = [  # what the server answers, the call that fails
     (None, lambda client: glm.GLM(CANARY, base_url="ftp://x")),
     (None, lambda client: glm.GLM(CANARY + "密")),
     (None, pickle.dumps),
+    (None, lambda client: pickle.dumps(client.files)),
+    (None, lambda client: pickle.dumps(client.chat.completions.create)),
     (b"HTTP/1.1 " + CANARY.encode() + b"\r\n\r\n", ask),
     (HEAD + CANARY.encode() + b"\r\n\r\n", ask),
     ([CHUNKED + b"\r\n" + CANARY.encode() + b"\r\n", CLOSE], ask),
@@ -3022,6 +3044,8 @@ def test_tasks_and_ids_that_are_none(service, client):
         caught(lambda bad=bad: client.files.delete(bad), glm.GLMValueError)
     caught(lambda: client.batches.retrieve(batch_id=None), TypeError)
     caught(lambda: client.ask(None), glm.GLMValueError)
+    caught(lambda: client.ask("x", images="a.png"), glm.GLMValueError)
+    caught(lambda: client.ask("x", stream=True), TypeError)
     assert not service.requests
 
 
@@ -3679,7 +3703,8 @@ EXITS = [  # reply or None, words after Hi, environment, exit code, words on std
     (None, ["--ca-file", "no/such", "--base-url", "https://x"], {}, 2, "--ca-file: no"),
     (None, ["-P", "x"], {}, 2, "KEY=JSON"),
     (None, ["-P", "x={"], {}, 2, "KEY=JSON"),
-    (None, ["--base-url", "ftp://x"], {}, 2, "--base-url:"),
+    (None, ["--base-url", "ftp://x"], {}, 2, "--base-url or GLM_BASE_URL:"),
+    (None, ["-m"], {}, 2, "expected one argument"),
     (None, ["--timeout", "0"], {}, 2, "timeout"),
     (None, ["--timeout", "total=x"], {}, 2, "timeout"),
     (None, ["--key-file", "no/such"], {}, 2, "no/such"),
@@ -3707,7 +3732,7 @@ EXITS = [  # reply or None, words after Hi, environment, exit code, words on std
     (finished("model_context_window_exceeded"), [], {}, 8, "context"),
     (finished("length", "cut"), [], {}, 0, "max_tokens"),
 ]
-ARGUMENTS = ("api_key=", "base_url:", "ca_file", "proxy=False", "model=", "opener=")
+ARGUMENTS = ("api_key=", "base_url", "ca_file", "proxy=False", "model=", "opener=")
 
 
 @pytest.mark.parametrize("answer, words, variables, code, text", EXITS)
@@ -3973,7 +3998,7 @@ def test_a_conversation_at_the_terminal(service, tmp_path):
     terminal.type("three", "You said: three")
     assert contents(sent(service)["messages"])[-2:] == ["You said: two 中文", "three"]
     terminal.type("/help", "/clear")
-    terminal.type("/nonsense", "There is no /nonsense")
+    terminal.type("/nonsense and more", "There is no /nonsense and more")
     terminal.type("/clear", "Forgotten")
     terminal.type("\udcff")  # no UTF-8
     terminal.send("half a line")
@@ -4321,7 +4346,7 @@ def test_the_readmes_python_runs(service, tmp_path, number):
     words = [sys.executable, "-W", "error", "block.py"]
     done = execute(words, service, cwd=tmp_path, PYTHONIOENCODING="utf-8")
     assert done.code == 0 and not done.err, done.err.decode()
-    assert done.out or "print" not in block or "def work" in block
+    assert done.out or "print" not in block or "def work" in block or "prompts.jsonl" in block
 
 
 def test_the_readmes_file_of_prompts(service, tmp_path):
@@ -4371,7 +4396,8 @@ def test_the_readmes_commands():
     commands = re.findall(r"(?m)^(?:\w+=\S+ )*python3 (?:test_)?glm.py .*$", README)
     assert len(commands) == 4
     for text in commands[:1] + commands[3:]:  # the others need a key
-        done = shell(None, local(text.replace("python3", sys.executable)), cwd=HERE, LC_ALL="C")
+        script = local(text.replace("python3", shlex.quote(sys.executable)))
+        done = shell(None, script, cwd=HERE, LC_ALL="C")
         assert done.code == 0 and done.out
         assert "test_glm.py" not in text or b"You said: Say hello" in done.out
 
