@@ -487,17 +487,17 @@ def iter_sse(lines: Iterable[str]) -> Iterator[Tuple[str, str]]:
         text = line.rstrip("\r\n")
         with_ends = with_ends or text != line
         text = text.lstrip("\ufeff")
-        bare = bare or text.lstrip().startswith(("{", "[", "<"))
-        name, _, value = text.partition(":")
-        if value.startswith(" "):
-            value = value[1:]
-        if not text:
+        begins_bare = not bare and text.lstrip().startswith(("{", "[", "<"))
+        if begins_bare or not text:
             if data:
                 yield event or "message", "\n".join(data)
             event = ""
             data = []
-            bare = False
-        elif bare:
+            bare = begins_bare
+        name, _, value = text.partition(":")
+        if value.startswith(" "):
+            value = value[1:]
+        if bare:
             data.append(text)
         elif name == "data":
             data.append(value)
@@ -627,7 +627,8 @@ class Cancel:
     def cover(self, call: "Call") -> None:
         """Let `cancel` end this call too."""
         with self._lock:
-            self._calls.append(weakref.ref(call, self._calls.remove))  # removed as the call goes
+            # Its reference leaves the list as the call goes, in whatever thread: one atomic step.
+            self._calls.append(weakref.ref(call, self._calls.remove))
             if self.cancelled:
                 call.cancel()
 
@@ -660,7 +661,7 @@ class Call:
         self.proxy = ""  # for messages
         self.phase = "request"  # for messages: connect or read, as soon as our transport knows
         self.secrets: List[str] = []
-        self.clock_offset = 0.0  # that the last token was signed with
+        self.signing_offset = 0.0  # of the clock that the last token was signed by
         self.cancelled = False
         self._connection: Optional[Connection] = None
         self._pool: collections.deque[Connection] = collections.deque()
@@ -687,6 +688,7 @@ class Call:
 
     def sleep(self, seconds: float) -> None:
         """Wait, or raise APICancelledError as soon as the call is cancelled."""
+        # `cancel` releases the lock for good: every waiter passes it on.
         if self._asleep.acquire(timeout=seconds):
             self._asleep.release()
         self.raise_if_cancelled()
@@ -941,7 +943,7 @@ class Connection(http.client.HTTPConnection):
         if body is not None:
             headers["Content-Length"] = str(len(body))
         self.head = b""
-        self.request(request.get_method(), target, headers=headers)
+        self.request(request.get_method(), target, headers=headers)  # calls our `send`
         data = self.head + (body or b"")
         # A refusal may come before the whole request was sent; `is_alive` will not pass the rest.
         with contextlib.suppress(ConnectionError, SSLEOFError):
@@ -1072,8 +1074,9 @@ def network_error(
     if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
         error = error.reason  # other openers wrap what happened
     if isinstance(error, socket.timeout) and not error.errno:  # not the kernel's ETIMEDOUT
-        limit = "total" if time.monotonic() >= call.end - 0.001 else call.phase
-        return APITimeoutError(f"{limit} timeout {call.where}", retryable=limit == "connect")
+        # (A socket may give up a little before its time.)
+        passed = "total" if time.monotonic() >= call.end - 0.001 else call.phase
+        return APITimeoutError(f"{passed} timeout {call.where}", retryable=passed == "connect")
     meaning, retryable = diagnose(error)
     text = call.mask(f"{type(error).__name__}: {error}")[:TEXT_LIMIT]
     return dropped(f"{meaning}: {text} {call.where}", retryable=retryable)
@@ -1370,8 +1373,9 @@ class Reply:
             yield data
         # A body that lasts until the connection ends proves nothing if it is empty: http.client
         # takes a head that was cut for a whole one.
-        lasting = getattr(response, "length", 0) is None and not response.chunked
-        if getattr(response, "length", 0) or (empty and lasting):
+        left = getattr(response, "length", 0)
+        lasting = left is None and not response.chunked
+        if left or (empty and lasting):
             raise http.client.IncompleteRead(b"")
 
     def is_packed(self) -> bool:
@@ -2039,7 +2043,7 @@ class APIClient:
         self.key, self.key_source = find_key(api_key, self.base_url, environment)
         if self.official and not self.key:
             raise GLMValueError(self.key_source, status_code=401, exit_code=3)
-        self.auth = choose_auth(auth, self.key, self.base_url)
+        self.auth = choose_auth(auth or environment["GLM_AUTH"], self.key, self.base_url)
         self.clock_offset = 0.0  # seconds from our clock to the server's
         self.timeout = to_timeout(timeout)
         if not isinstance(max_retries, int):
@@ -2079,7 +2083,8 @@ class APIClient:
         def sign_and_send() -> Any:
             request = Request(url, data, method=method)
             request.call = call
-            request.unredirected_hdrs = {**self.authorization(call), **headers}  # for no other host
+            # No other host sees these; the caller's own Authorization wins.
+            request.unredirected_hdrs = {**self.authorization(call), **headers}
             return self.send(request, read)
 
         def attempt() -> Any:
@@ -2137,8 +2142,8 @@ class APIClient:
         """The header with the key or a token that it signs; none without a key."""
         credential = self.key
         if self.auth == "jwt":
-            call.clock_offset = self.clock_offset
-            credential = generate_token(self.key, TOKEN_LIFETIME, time.time() + call.clock_offset)
+            call.signing_offset = self.clock_offset
+            credential = generate_token(self.key, TOKEN_LIFETIME, time.time() + call.signing_offset)
         return {"Authorization": "Bearer " + credential} if credential else {}
 
     def correct_clock(self, error: APIAuthenticationError, call: Call) -> bool:
@@ -2150,7 +2155,7 @@ class APIClient:
         if self.auth != "jwt" or error.date is None or row is None or row.retry != "sign":
             return False
         self.clock_offset = error.date - time.time()
-        return abs(self.clock_offset - call.clock_offset) > CLOCK_TOLERANCE
+        return abs(self.clock_offset - call.signing_offset) > CLOCK_TOLERANCE
 
     def hints(self, status: int, code: str) -> List[str]:
         """Likely reasons of a refusal beyond what the server says."""
@@ -2618,13 +2623,13 @@ class GLM:
         opener: Any = None,
     ) -> None:
         # Copies of the client see these, too, whatever has become of the environment.
-        variables = (*KEY_VARIABLES, *BASE_URL_VARIABLES)
+        variables = (*KEY_VARIABLES, *BASE_URL_VARIABLES, "GLM_AUTH")
         environment = {name: os.environ.get(name, "") for name in variables}
         configured = [environment[name] for name in BASE_URL_VARIABLES]
         self._set_up(
             api_key=api_key,
             base_url=next(filter(None, [base_url, *configured, self.default_base_url])),
-            auth=auth or os.environ.get("GLM_AUTH"),
+            auth=auth,
             timeout=timeout,
             max_retries=max_retries,
             default_headers=default_headers,
@@ -3527,7 +3532,7 @@ def read_prompt(args: Any, screen: Screen) -> str:
 
 
 def send(client: GLM, args: Any, messages: List[Any], screen: Screen) -> Any:
-    """The reply, asked for as often as the library would; a terminal shows what it waits for."""
+    """The reply, asked for as often as the library would, so that a terminal shows the waits."""
     fields = request_fields(args)
     end = time.monotonic() + (client.timeout.total or math.inf)
     reasons = []

@@ -960,6 +960,11 @@ EVENTS = [  # name, lines (a bar ends one), events
     ("no blank line at the end", "data: a|", [("message", "a")]),
     ("byte order mark", "\ufeffdata: a||", [("message", "a")]),
     ("colon in data", "data: a:b||", [("message", "a:b")]),
+    (
+        "bare JSON amid events",
+        "data: a|{|1}||data: b||",
+        [("message", t) for t in ("a", "{\n1}", "b")],
+    ),
 ]
 
 
