@@ -1219,6 +1219,16 @@ def test_a_private_ca(secure, tls, monkeypatch, tmp_path, how):
     assert secure.connections == 1
 
 
+def test_threads_share_one_context_from_the_first_call_on(secure_client, monkeypatch):
+    made, create = [], ssl.create_default_context
+    slowly = mock.Mock(side_effect=lambda: made.append(time.sleep(0.05)) or create())
+    monkeypatch.setattr(ssl, "create_default_context", slowly)
+    threads = [in_background(ask, secure_client) for _ in range(8)]
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+
+
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 def test_an_unknown_ca_is_not_retried(secure, host, monkeypatch):
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
