@@ -1855,8 +1855,8 @@ class Content:
         self._streamed = True
         return self._reply.iter_bytes()
 
-    def write_to_file(self, file: Union[str, "os.PathLike[str]"]) -> None:
-        """Write it to the file of this name, which is opened when the first bytes are there."""
+    def write_to_file(self, file: Any) -> None:
+        """Write it to the file of this path, which is opened when the first bytes are there."""
         chunks = self.iter_bytes()
         first = next(chunks, b"")
         with open(file, "wb") as target:
