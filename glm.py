@@ -268,29 +268,45 @@ ADVICE_BY_EXIT_CODE = {
 
 
 class GLMError(Exception):
-    """The base of all errors here. All can be pickled.
+    """The base of all errors here. All can be pickled; attributes that do not apply are None.
 
-    facts: values of the attributes below, by name; a None leaves the default.
+    retry_after is in seconds, retry_at the time when a quota comes back; body is what the server
+    said, partial the Completion as far as it came; date is the server's clock in seconds since
+    1970, exit_code what a command line should end with.
     """
 
-    exit_code = 1  # what a command line should end with
-    status_code: Optional[int] = None
-    code: Optional[str] = None
-    request_id: Optional[str] = None
-    retryable = False
-    retry_after: Optional[float] = None  # seconds
-    retry_at: Optional[datetime] = None  # when a quota comes back
-    finish_reason: Optional[str] = None
-    body: Any = None  # what the server said
-    partial: Any = None  # the Completion as far as it came
-    date: Optional[float] = None  # the server's clock, in seconds since 1970
+    exit_code = 1
 
-    def __init__(self, message: str = "", **facts: Any) -> None:
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        status_code: Optional[int] = None,
+        code: Optional[str] = None,
+        request_id: Optional[str] = None,
+        retryable: bool = False,
+        retry_after: Optional[float] = None,
+        retry_at: Optional[datetime] = None,
+        finish_reason: Optional[str] = None,
+        body: Any = None,
+        partial: Any = None,
+        date: Optional[float] = None,
+        exit_code: Optional[int] = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
-        for name, value in facts.items():
-            if value is not None:
-                setattr(self, name, value)
+        self.status_code = status_code
+        self.code = code
+        self.request_id = request_id
+        self.retryable = retryable
+        self.retry_after = retry_after
+        self.retry_at = retry_at
+        self.finish_reason = finish_reason
+        self.body = body
+        self.partial = partial
+        self.date = date
+        if exit_code is not None:
+            self.exit_code = exit_code
 
 
 class GLMValueError(GLMError, ValueError):
@@ -1660,7 +1676,7 @@ class Answer:
     """The completion that the chunks of a stream make, as far as they came."""
 
     def __init__(self, number: int) -> None:
-        self.number = number  # of the choices that were asked for
+        self.number = max(1, number)  # of the choices that were asked for
         self.done = False  # [DONE] came
         self._head = Record()
         self._choices: Dict[int, Any] = {}

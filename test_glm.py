@@ -2394,9 +2394,11 @@ def test_of_several_answers_the_text_is_the_first_ones(service, client):
         row["choices"][0]["index"] = number % 2
     service.replies.append(stream(events(*rows)))
     assert "".join(client.stream("x", model="m", n=2)) == "A1A2"
-    service.replies.append(stream(events(rows[0], rows[2])))  # cut before the second one began
-    with pytest.raises(glm.StreamInterruptedError):
-        "".join(client.stream("x", model="m", n=2))
+    cut_before_the_second = events(rows[0], rows[2])
+    for n, received in ((2, cut_before_the_second), (0, b": nothing\n\n")):
+        service.replies.append(stream(received))
+        with pytest.raises(glm.StreamInterruptedError):
+            "".join(client.stream("x", model="m", n=n))
 
 
 # -- Requests ----------------------------------------------------------------------------------
